@@ -1,0 +1,157 @@
+"""Profiles: one YAML file says which models, device, lake and batch sizes a deployment uses.
+
+``SAFETY_PROFILE`` names a packaged profile or a path to one; ``SAFETY_HOME`` is the folder for everything that
+is made (lake, models, report cards). Values in the file may use ``${NAME}`` or ``${NAME:-default}`` for settings
+from the environment. Secrets are never in a profile; each names the environment variable that holds its secret.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from resources.errors import ProfileError
+
+__all__ = [
+    "EncoderProfile",
+    "GenerationProfile",
+    "LakeProfile",
+    "LanguageModelProfile",
+    "Profile",
+    "ScoringProfile",
+    "SourceProfile",
+    "load_profile",
+    "safety_home",
+]
+
+PACKAGED = Path(__file__).parent / "profiles"
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class LakeProfile(_Strict):
+    catalog: str = Field(description="sqlite:PATH or postgres:CONNECTION STRING (password from PGPASSWORD).")
+    data_path: str = Field(description="Folder or object-store URL for the Parquet files.")
+    memory_limit: str = "1GB"
+
+
+class SourceProfile(_Strict):
+    source: str = Field(default="sample", description="sample, a folder, hf://datasets/… or any fsspec URL.")
+    revision: str | None = Field(default=None, description="Branch, tag or commit of a Hub data set.")
+    max_shards: int | None = Field(default=None, description="Only the first so many shards of the source.")
+
+
+class EncoderProfile(_Strict):
+    model: str = Field(description="package:all-MiniLM-L6-v2, a local folder, or a Hub id.")
+    revision: str | None = Field(default=None, description="Commit of a Hub id; required for one.")
+    device: str = "cpu"
+    batch_tokens: int = Field(default=4096, description="Padded tokens of one encoder batch.")
+    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    query_prefix: str = Field(default="", description="Put before every text, as some encoders expect.")
+    trust_remote_code: bool = False
+
+
+class LanguageModelProfile(_Strict):
+    backend: Literal["transformers", "openai", "vllm"] = Field(
+        description="In this process; a server at base_url; or a vLLM server started and stopped here."
+    )
+    model: str = Field(description="package:SmolLM2-135M-Instruct, a local folder, a Hub id, or the served name.")
+    revision: str | None = None
+    device: str = "cpu"
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = "bfloat16"
+    batch_size: int = Field(default=32, description="Sequences decoded together in this process.")
+    batch_tokens: int = Field(default=8192, description="Padded prompt tokens of one scoring batch.")
+    base_url: str | None = Field(default=None, description="http://127.0.0.1:8000/v1 for openai.")
+    api_key_env: str = Field(default="OPENAI_API_KEY", description="Environment variable with the server's key.")
+    concurrency: int = Field(default=32, description="Requests under way at once.")
+    timeout_s: float = 120.0
+    transport_retries: int = 5
+    supports_prefix: bool = Field(default=True, description="The server can continue a begun answer (vLLM can).")
+    context_tokens: int = Field(default=8192, description="For a server that does not tell.")
+    venv: str = Field(default=".venv-vllm", description="Environment of the vLLM that is started here.")
+    server_arguments: tuple[str, ...] = ()
+
+    @model_validator(mode="after")
+    def _server_has_url(self) -> LanguageModelProfile:
+        if self.backend == "openai" and not self.base_url:
+            raise ValueError("backend openai needs base_url")
+        return self
+
+
+class ScoringProfile(_Strict):
+    llm_mode: Literal["choices", "json"] = Field(
+        default="choices", description="Read the score from log-probabilities, or generate JSON as in the paper."
+    )
+    llm_max_chars: int = Field(default=2_000, description="Characters of a document that the LLM scorer sees.")
+    positive_weight: float = Field(default=1.5, description="Loss weight of examples with score > 0 (paper: lambda).")
+    explain: bool = Field(default=True, description="Generate a reason for documents that score 1 or more.")
+
+
+class GenerationProfile(_Strict):
+    chunk: int = Field(default=32, description="Requests committed to the lake together.")
+    attempts: int = Field(default=3, description="Answers asked for before a passage is given up.")
+    passage_words: int = Field(default=60, description="Words of a source passage rewritten in one request.")
+    passage_tokens: int = Field(default=110, description="New tokens for one passage.")
+    max_passages: int = Field(default=6, description="Documents with more passages are held back as too long.")
+    guided: bool = Field(default=True, description="Short prompts with openings given in advance, for weak models.")
+    temperature: float = 0.7
+    top_p: float = 0.9
+
+
+class Profile(_Strict):
+    """Everything a deployment chooses. One file, one object."""
+
+    name: str
+    lake: LakeProfile
+    source: SourceProfile = SourceProfile()
+    encoder: EncoderProfile
+    language_model: LanguageModelProfile
+    scoring: ScoringProfile = ScoringProfile()
+    generation: GenerationProfile = GenerationProfile()
+
+
+def safety_home() -> Path:
+    """Folder of everything the pipeline makes: ``SAFETY_HOME``, else ``.safety`` beside the project's files."""
+    root = Path(__file__).resolve().parent.parent
+    return Path(os.environ.get("SAFETY_HOME") or root / ".safety").expanduser().resolve()
+
+
+def load_profile(name_or_path: str | None = None) -> Profile:
+    """Read a profile; None takes ``SAFETY_PROFILE``, else ``embedded``.
+
+    Raises:
+        ProfileError: unknown name, unreadable file, or settings that do not fit, every one listed.
+    """
+    chosen = name_or_path or os.environ.get("SAFETY_PROFILE") or "embedded"
+    path = Path(chosen) if chosen.endswith((".yaml", ".yml")) else PACKAGED / f"{chosen}.yaml"
+    if not path.is_file():
+        known = ", ".join(sorted(file.stem for file in PACKAGED.glob("*.yaml")))
+        raise ProfileError(f"Unknown profile {chosen!r}: set SAFETY_PROFILE to one of {known}, or to a YAML file.")
+    try:
+        settings = yaml.safe_load(_expand(path.read_text(encoding="utf-8"), path.name))
+        return Profile.model_validate(settings)
+    except yaml.YAMLError as error:
+        raise ProfileError(f"Profile {path.name} is not valid YAML: {error}.") from error
+    except ValidationError as error:
+        faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        raise ProfileError(f"Profile {path.name} does not fit: {faults}.") from error
+
+
+def _expand(text: str, where: str) -> str:
+    """Replace ``${NAME}`` and ``${NAME:-default}``; comments are left alone by YAML anyway."""
+
+    def value(match: re.Match[str]) -> str:
+        name, default = match["name"], match["default"]
+        found = str(safety_home()) if name == "SAFETY_HOME" else os.environ.get(name)
+        if not found and default is None:
+            raise ProfileError(f"Profile {where} needs the environment variable {name}: set it and start again.")
+        return found or default
+
+    return re.sub(r"\$\{(?P<name>[A-Z0-9_]+)(?::-(?P<default>[^}]*))?\}", value, text)

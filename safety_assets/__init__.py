@@ -1,0 +1,1 @@
+"""Safety pretraining as software-defined assets. ``definitions.py`` is the entry point."""
