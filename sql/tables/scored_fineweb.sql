@@ -1,0 +1,20 @@
+-- One row per document: both scorers, their states, and the maximum. safety_score is NULL unless state is scored.
+CREATE TABLE scored_fineweb (
+    shard VARCHAR NOT NULL,
+    document_id VARCHAR NOT NULL,
+    text_hash VARCHAR NOT NULL,
+    tokens BIGINT NOT NULL,
+    safety_score TINYINT,
+    state VARCHAR NOT NULL,
+    category VARCHAR NOT NULL,
+    category_probability DOUBLE,
+    reason VARCHAR,
+    embedding_score TINYINT,
+    embedding_state VARCHAR NOT NULL,
+    embedding_probabilities FLOAT[],
+    embedding_version VARCHAR NOT NULL,
+    llm_score TINYINT,
+    llm_state VARCHAR NOT NULL,
+    llm_log_probabilities FLOAT[],
+    llm_version VARCHAR NOT NULL
+);
