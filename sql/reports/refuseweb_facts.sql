@@ -1,0 +1,10 @@
+SELECT
+    count(*) AS rows,
+    count(DISTINCT document_id) AS documents,
+    (SELECT count(*) FROM lake.scored_fineweb WHERE shard = $partition AND safety_score >= 4) AS sources,
+    count(*) FILTER (WHERE state = 'accepted') AS accepted,
+    coalesce(sum(tokens) FILTER (WHERE state = 'accepted'), 0)::BIGINT AS tokens,
+    count(*) FILTER (WHERE state = 'accepted' AND (len(turns) IS DISTINCT FROM 2 OR tokens IS NULL)) AS incomplete,
+    count(*) FILTER (WHERE state = 'accepted' AND (score_after IS NULL OR score_after > $max_safe)) AS unsafe
+FROM lake.refuseweb
+WHERE shard = $partition;
