@@ -34,7 +34,7 @@ run: setup
 
 ui: setup
 	@echo "The UI opens at http://127.0.0.1:$(PORT) (no login: it listens on this machine only)."
-	@$(BIN)/dg dev --host 127.0.0.1 --port $(PORT)
+	@VIRTUAL_ENV=$(CURDIR)/$(VENV) $(BIN)/dg dev --host 127.0.0.1 --port $(PORT)
 
 test: setup
 	@$(BIN)/python -m pytest

@@ -18,6 +18,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from resources.errors import ProfileError
 
 __all__ = [
+    "DEFAULT_PROFILE",
     "EncoderProfile",
     "GenerationProfile",
     "LakeProfile",
@@ -30,6 +31,7 @@ __all__ = [
 ]
 
 PACKAGED = Path(__file__).parent / "profiles"
+DEFAULT_PROFILE = "embedded"
 
 
 class _Strict(BaseModel):
@@ -98,10 +100,10 @@ class GenerationProfile(_Strict):
     chunk: int = Field(default=32, description="Requests committed to the lake together.")
     attempts: int = Field(default=3, description="Answers asked for before a passage is given up.")
     passage_words: int = Field(default=60, description="Words of a source passage rewritten in one request.")
-    passage_tokens: int = Field(default=110, description="New tokens for one passage.")
+    passage_tokens: int = Field(default=64, description="New tokens for one passage.")
     max_passages: int = Field(default=6, description="Documents with more passages are held back as too long.")
     guided: bool = Field(default=True, description="Short prompts with openings given in advance, for weak models.")
-    temperature: float = 0.7
+    temperature: float = 0.4
     top_p: float = 0.9
 
 
@@ -129,7 +131,7 @@ def load_profile(name_or_path: str | None = None) -> Profile:
     Raises:
         ProfileError: unknown name, unreadable file, or settings that do not fit, every one listed.
     """
-    chosen = name_or_path or os.environ.get("SAFETY_PROFILE") or "embedded"
+    chosen = name_or_path or os.environ.get("SAFETY_PROFILE") or DEFAULT_PROFILE
     path = Path(chosen) if chosen.endswith((".yaml", ".yml")) else PACKAGED / f"{chosen}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PACKAGED.glob("*.yaml")))

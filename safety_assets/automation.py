@@ -1,14 +1,12 @@
 """Jobs, the sensor that finds new shards, and the nightly backfill of missing ones."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 import dagster as dg
 
 from resources.lake_resource import LakeResource
 from resources.shard_source import ShardSourceResource
-from safety_assets.corpus.registry import register_shards
+from safety_assets.corpus.registry import list_source, register_shards
 from safety_assets.partitions import SHARDS
 
 __all__ = ["JOBS", "NIGHTLY_SHARDS", "SCHEDULES", "SENSORS"]
@@ -50,7 +48,7 @@ def new_shards(
     context: dg.SensorEvaluationContext, lake: LakeResource, source: ShardSourceResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Registers shards that appear in the configured source as partitions; the nightly schedule works them off."""
-    keys = register_shards(lake.open(), source.source, source.revision, source.list_shards(), "new_shards")
+    keys = register_shards(lake.open(), source.source, source.pinned_revision(), list_source(source), "new_shards")
     fresh = [key for key in keys if not context.instance.has_dynamic_partition(str(SHARDS.name), key)]
     if not fresh:
         return dg.SkipReason(f"No new shard among {len(keys)} in the source.")

@@ -5,13 +5,18 @@ Importing this, or loading the definitions, imports no model library: those are 
 
 from __future__ import annotations
 
+import os
+import warnings
 from dataclasses import dataclass
 
 import dagster as dg
 
+# Backfill policies and check specs are beta in this pinned version; saying so on every load helps nobody.
+warnings.filterwarnings("ignore", category=dg.BetaWarning)
+
 from resources.lake_resource import LakeResource
 from resources.model_resources import ModelsResource
-from resources.profile import Profile, load_profile, safety_home
+from resources.profile import DEFAULT_PROFILE, Profile, load_profile, safety_home
 from resources.shard_source import ShardSourceResource
 from safety_assets import automation
 from safety_assets.annotation import assets as annotation_assets
@@ -44,7 +49,13 @@ def project_definitions(profile_name: str | None = None) -> ProjectDefinitions:
     """
     profile = load_profile(profile_name)
     lake = LakeResource.from_profile(profile.lake)
-    source = shard_source(profile)
+    source = ShardSourceResource(
+        source=profile.source.source,
+        revision=profile.source.revision,
+        max_shards=profile.source.max_shards,
+        cache_dir=str(safety_home() / "shards"),
+        sample_folder=str(safety_home() / "sample"),
+    )
     definitions = dg.Definitions(
         assets=dg.load_assets_from_modules(STAGES),
         jobs=automation.JOBS,
@@ -53,7 +64,7 @@ def project_definitions(profile_name: str | None = None) -> ProjectDefinitions:
         resources={
             "lake": lake,
             "source": source,
-            "models": ModelsResource(profile_name=profile_name or profile_setting()),
+            "models": ModelsResource(profile_name=profile_name or os.environ.get("SAFETY_PROFILE") or DEFAULT_PROFILE),
         },
         loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},
     )

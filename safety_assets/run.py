@@ -9,6 +9,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -31,7 +32,7 @@ def main(arguments: list[str] | None = None) -> int:
         os.environ["SAFETY_PROFILE"] = options.profile
     os.environ["SAFETY_SOURCE"] = _absolute(options.source)
     os.environ.setdefault("DAGSTER_HOME", str(safety_home() / "dagster"))
-    Path(os.environ["DAGSTER_HOME"]).mkdir(parents=True, exist_ok=True)
+    _prepare_instance(Path(os.environ["DAGSTER_HOME"]))
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         return _run(options.max_shards)
@@ -71,12 +72,19 @@ def _run(max_shards: int | None) -> int:
     return 1 if failures else 0
 
 
+def _prepare_instance(home: Path) -> None:
+    """Give a new Dagster home this project's instance settings; an existing one keeps its own."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / "dagster.yaml").exists():
+        shutil.copyfile(Path(__file__).parent.parent / "dagster.yaml", home / "dagster.yaml")
+
+
 def _register(definitions, lake, max_shards: int | None) -> list[str]:
-    from safety_assets.corpus.registry import register_shards
+    from safety_assets.corpus.registry import list_source, register_shards
 
     source = definitions.source
-    shards = source.list_shards()[:max_shards]
-    return register_shards(lake, source.source, source.revision, shards, "make-run")
+    shards = list_source(source)[:max_shards]
+    return register_shards(lake, source.source, source.pinned_revision(), shards, "make-run")
 
 
 def _prepare_models(definitions) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.lake import GateOutcome, Lake, PartitionVersion, Provenance
+from resources.lake import UNPARTITIONED, GateOutcome, Lake, PartitionVersion, Provenance
 from resources.statements import statement
 from safety_assets.generation import Usage
 
@@ -30,8 +30,6 @@ __all__ = [
 ]
 
 OWNERS = ["team:safety-data"]
-# The shard column of tables whose asset is not partitioned.
-UNPARTITIONED = "all"
 
 _COLUMN = re.compile(r'^    "?(?P<name>\w+)"? (?P<type>.+?)(?P<required> NOT NULL)?,?$', re.MULTILINE)
 

@@ -1,7 +1,5 @@
 """How a run speaks to a terminal: the assets' own progress lines, and none of Dagster's events."""
 
-from __future__ import annotations
-
 import logging
 import sys
 

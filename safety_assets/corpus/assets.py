@@ -1,14 +1,12 @@
 """The corpus stage in Dagster: ``fineweb``, the validated source documents of a shard."""
 
-from __future__ import annotations
-
 import dagster as dg
 
 from resources.lake_resource import LakeResource
 from resources.shard_source import ShardSourceResource
 from safety_assets.corpus.checks import CHECKS, fineweb_gates
 from safety_assets.corpus.ingest import ingest_shard
-from safety_assets.corpus.registry import registered_shard
+from safety_assets.corpus.registry import fetched, registered_shard
 from safety_assets.partitions import SHARDS
 from safety_assets.shell import OWNERS, check_specs, column_schema, materialised, provenance
 
@@ -29,9 +27,8 @@ def fineweb(
 ) -> dg.MaterializeResult:
     """Source documents of one shard, validated; bad rows are in the table `quarantine`, each with its reason."""
     store = lake.open()
-    entry = registered_shard(store, context.partition_key)
-    path = source.at(entry.source, entry.source_revision).fetch(entry.shard)
-    ingest = ingest_shard(path, store, provenance(context))
+    with fetched(registered_shard(store, context.partition_key), source) as path:
+        ingest = ingest_shard(path, store, provenance(context))
     metadata = {
         "rows_read": ingest.rows_read,
         "documents": ingest.version.rows,

@@ -46,9 +46,7 @@ def ingest_shard(path: Path, lake: Lake, provenance: Provenance) -> Ingest:
                 tokens += sum(count or 0 for count in batch.documents.column("token_count").to_pylist())
                 writer = writer or pa.ipc.new_stream(spool, batch.quarantined.schema)
                 writer.write_batch(batch.quarantined)
-                yield batch.documents.rename_columns(
-                    ["document_id" if name == "id" else name for name in batch.documents.schema.names]
-                )
+                yield batch.documents
 
         def quarantined() -> Iterator[pa.RecordBatch]:
             if writer is not None:

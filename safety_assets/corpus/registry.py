@@ -6,16 +6,21 @@ A partition stays readable when the configured source changes, since its row nam
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pyarrow as pa
 
 from resources.lake import Lake, Provenance
-from resources.shard_source import Shard, ShardSourceError
+from resources.shard_source import SAMPLE, Shard, ShardSourceError, ShardSourceResource
+from resources.shard_sources.shard import redacted
+from safety_assets.sample_data.sample import build_sample
 
-__all__ = ["RegisteredShard", "register_shards", "registered_shard", "registered_shards"]
+__all__ = ["RegisteredShard", "fetched", "list_source", "register_shards", "registered_shard", "registered_shards"]
 
 ASSET = "shards"
 
@@ -29,6 +34,36 @@ class RegisteredShard:
     source_revision: str | None
 
 
+def list_source(source: ShardSourceResource) -> list[Shard]:
+    """The shards of the configured source; the packaged sample is built first where it is asked for.
+
+    Raises:
+        ShardSourceError: the source cannot be reached, or holds no shard.
+    """
+    if source.source == SAMPLE:
+        build_sample(Path(str(source.sample_folder)))
+    return source.list_shards()
+
+
+@contextmanager
+def fetched(entry: RegisteredShard, source: ShardSourceResource) -> Iterator[Path]:
+    """A local file with the shard's content, from the source that it was found in.
+
+    A download is deleted once the block ends well: thousands of shards would fill the disk. After a failure it stays,
+    so that the next try does not begin anew. A file that was local from the start is left alone.
+
+    Raises:
+        ShardSourceError: the file is gone, changed, or cannot be downloaded.
+    """
+    if entry.source == SAMPLE:
+        build_sample(Path(str(source.sample_folder)))
+    cache = Path(source.cache_dir).expanduser().resolve()
+    path = source.at(entry.source, entry.source_revision).fetch(entry.shard, cache)
+    yield path
+    if cache in path.resolve().parents:
+        path.resolve().unlink(missing_ok=True)
+
+
 def register_shards(
     lake: Lake, source: str, source_revision: str | None, shards: Sequence[Shard], run_id: str
 ) -> list[str]:
@@ -36,7 +71,15 @@ def register_shards(
 
     A shard that changed since is registered anew under its key. A key that another file holds already gets a
     short digest, so that two sources never share a partition.
+
+    Raises:
+        ShardSourceError: the source's address holds credentials.
     """
+    if redacted(source) != source:
+        raise ShardSourceError(
+            f"The source {redacted(source)} holds credentials, which would be stored: give them to the object store's "
+            "client by its own environment variables or configuration instead."
+        )
     known = registered_shards(lake)
     keys = []
     for shard in shards:
@@ -73,7 +116,7 @@ def registered_shard(lake: Lake, key: str) -> RegisteredShard:
 
 def _place(entry: RegisteredShard) -> tuple[str, str]:
     # A Hub address names the commit; another commit of the same file is the same shard, changed.
-    return entry.source, entry.shard.uri if "@" not in entry.shard.uri else entry.shard.uri.split("@")[0]
+    return entry.source, re.sub(r"@[0-9a-f]{40}", "", entry.shard.uri)
 
 
 def _entry(row: dict) -> RegisteredShard:

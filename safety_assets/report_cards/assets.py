@@ -1,7 +1,5 @@
 """The report-card stage in Dagster: one card asset beside each data set."""
 
-from __future__ import annotations
-
 import hashlib
 from pathlib import Path
 

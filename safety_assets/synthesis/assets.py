@@ -1,7 +1,5 @@
 """The synthesis stage in Dagster: SafeWeb, RefuseWeb and Moral Education, one shard at a time."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,7 +15,6 @@ from safety_assets.partitions import SHARDS
 from safety_assets.scoring.scorer import DocumentScorer, open_scorer
 from safety_assets.shell import (
     OWNERS,
-    UNPARTITIONED,
     GateOverride,
     check_specs,
     column_schema,
@@ -124,13 +121,14 @@ def _gated(context: dg.AssetExecutionContext, lake: Lake, config: GateOverride, 
 def _synthesiser(
     context: dg.AssetExecutionContext, lake: Lake, models: ModelsResource
 ) -> tuple[Synthesiser, DocumentScorer]:
-    answers = LakeAnswers(lake, provenance(context))
-    scorer = open_scorer(lake, models, answers, UNPARTITIONED)
+    answers, usage = LakeAnswers(lake, provenance(context)), Usage()
+    scorer = open_scorer(lake, models, answers, usage, say(context))
     work = Synthesiser(
         model=models.language_model(),
         store=answers,
         rescorer=scorer,
         settings=synthesis_settings(models.profile().generation),
+        usage=usage,
         progress=say(context),
     )
     return work, scorer

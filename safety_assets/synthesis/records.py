@@ -49,10 +49,10 @@ class SynthesisSettings:
     chunk: int = 32
     attempts: int = 3
     passage_words: int = 60
-    passage_tokens: int = 110
+    passage_tokens: int = 64
     max_passages: int = 6
     guided: bool = True
-    temperature: float = 0.7
+    temperature: float = 0.4
     top_p: float = 0.9
     # Documents worked on together; bounds memory, and fills the model's batches.
     group: int = 16

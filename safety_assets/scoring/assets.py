@@ -1,0 +1,80 @@
+"""The scoring stage in Dagster: ``safety_classifier`` and ``scored_fineweb``."""
+
+import dagster as dg
+
+from resources.lake_resource import LakeResource
+from resources.model_resources import ModelsResource
+from safety_assets.answers import LakeAnswers
+from safety_assets.generation import Usage
+from safety_assets.partitions import SHARDS
+from safety_assets.scoring.checks import CLASSIFIER_CHECKS, SCORE_CHECKS, classifier_gates, score_gates
+from safety_assets.scoring.fit import fit_classifier
+from safety_assets.scoring.score_shard import score_shard
+from safety_assets.scoring.scorer import open_scorer
+from safety_assets.shell import (
+    OWNERS,
+    UNPARTITIONED,
+    GateOverride,
+    check_specs,
+    column_schema,
+    materialised,
+    provenance,
+    say,
+    usage_metadata,
+)
+
+
+@dg.asset(
+    group_name="scoring",
+    kinds={"torch", "scikitlearn"},
+    owners=OWNERS,
+    code_version="1",
+    deps=["safety_annotations"],
+    pool="gpu",
+    check_specs=check_specs("safety_classifier", CLASSIFIER_CHECKS),
+    metadata=column_schema("safety_classifier"),
+    tags={"stage": "scoring"},
+)
+def safety_classifier(
+    context: dg.AssetExecutionContext, config: GateOverride, lake: LakeResource, models: ModelsResource
+) -> dg.MaterializeResult:
+    """What turns embeddings and log-probabilities into scores: trained and calibrated on the annotations (SP 3.1)."""
+    store, usage = lake.open(), Usage()
+    versions = store.require_gates(
+        [("safety_annotations", UNPARTITIONED)],
+        provenance=provenance(context),
+        override_reason=config.override_gates_because,
+    )
+    answers = LakeAnswers(store, provenance(context))
+    version, metrics = fit_classifier(store, versions, models, answers, usage, provenance(context), say(context))
+    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
+    return materialised(context, store, version, classifier_gates(metrics), numbers | usage_metadata(usage))
+
+
+@dg.asset(
+    partitions_def=SHARDS,
+    group_name="scoring",
+    kinds={"torch", "llm", "duckdb"},
+    owners=OWNERS,
+    code_version="1",
+    deps=["fineweb", "safety_classifier"],
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    pool="gpu",
+    check_specs=check_specs("scored_fineweb", SCORE_CHECKS),
+    metadata=column_schema("scored_fineweb"),
+    tags={"stage": "scoring"},
+)
+def scored_fineweb(
+    context: dg.AssetExecutionContext, config: GateOverride, lake: LakeResource, models: ModelsResource
+) -> dg.MaterializeResult:
+    """Every document with a safety score 0-5, the higher of two scorers', and the state of each (SP section 3.1)."""
+    store, usage = lake.open(), Usage()
+    versions = store.require_gates(
+        [("fineweb", context.partition_key), ("safety_classifier", UNPARTITIONED)],
+        provenance=provenance(context),
+        override_reason=config.override_gates_because,
+    )
+    scorer = open_scorer(store, models, LakeAnswers(store, provenance(context)), usage, say(context))
+    version = score_shard(store, versions, scorer, provenance(context))
+    outcomes, numbers = score_gates(store, version)
+    return materialised(context, store, version, outcomes, numbers | usage_metadata(usage))

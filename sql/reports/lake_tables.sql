@@ -1,3 +1,0 @@
-SELECT table_name
-FROM duckdb_tables()
-WHERE database_name = 'lake';
