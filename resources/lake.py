@@ -16,8 +16,9 @@ import duckdb
 import pyarrow as pa
 
 from resources import gates, lake_upkeep
+from resources.duckdb_text import identifier
 from resources.lake_commits import Commits, insertion, replacement
-from resources.lake_connection import LakeSettings, cannot_open, connect, identifier
+from resources.lake_connection import LakeSettings, cannot_open, connect
 from resources.lake_reader import LakeReader
 from resources.lake_records import UNPARTITIONED, Compaction, GateOutcome, PartitionVersion, Provenance
 from resources.lake_schema import create_schema

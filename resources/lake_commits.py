@@ -15,8 +15,8 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
+from resources.duckdb_text import gist, identifier, lost_race
 from resources.errors import LakeError
-from resources.lake_connection import gist, identifier
 from resources.lake_records import Provenance
 from resources.lake_turns import Turns
 from resources.statements import statement
@@ -84,7 +84,7 @@ class Commits:
                 with self._one_thread, self._turns.taken(provenance.partition, alone=alone or attempt > 1):
                     return self._attempt(write, provenance)
             except duckdb.Error as error:
-                if not _lost_race(error):
+                if not lost_race(error):
                     cause = f"{gist(error)}. {_remedy(error)}"
                     raise LakeError(f"{what} failed and was rolled back: {cause}") from error
                 if attempt == COMMIT_ATTEMPTS:
@@ -121,19 +121,6 @@ def _last_snapshot(cursor: duckdb.DuckDBPyConnection, provenance: Provenance) ->
             f"{provenance.asset_key} for partition {provenance.partition} was written, but its snapshot is "
             f"not known: {gist(error)}. Check that the catalog can be reached, then run it again."
         ) from error
-
-
-def _lost_race(error: duckdb.Error) -> bool:
-    """Whether somebody else committed first, so that the same write can succeed when tried again.
-
-    A failed COMMIT is always a ``TransactionException``, for a race as for a full disk, and DuckLake passes
-    the catalog's own error on as text, in a plain ``duckdb.Error`` when it happens before the commit. So this
-    is the one place that looks at the text of an error.
-    """
-    of_sqlite = ("database is locked",)
-    of_postgres = ("could not serialize access", "deadlock detected", "duplicate key")
-    of_ducklake = ("Transaction conflict",)
-    return any(words in str(error) for words in of_sqlite + of_postgres + of_ducklake)
 
 
 def _remedy(error: duckdb.Error) -> str:

@@ -1,17 +1,19 @@
 """Opening a lake: its settings, DuckDB's extensions, and the ATTACH that joins catalog and data folder.
 
-Text becomes part of a statement only through :func:`literal` and :func:`identifier`, because ATTACH and table
-names take no parameters. What is done with the connection belongs to ``lake.py``.
+What is done with the connection belongs to ``lake.py``.
 """
 
 from __future__ import annotations
 
 import os
+import random
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 
+from resources.duckdb_text import gist, literal, lost_race
 from resources.errors import LakeError
 
 __all__ = [
@@ -20,9 +22,6 @@ __all__ = [
     "cannot_open",
     "connect",
     "extensions_of",
-    "gist",
-    "identifier",
-    "literal",
     "load_extension",
 ]
 
@@ -32,7 +31,7 @@ LIBRARIES = {"sqlite": "sqlite_scanner", "postgres": "postgres_scanner"}
 BUSY_MS = 30_000
 # Tries of DuckLake itself when two commits ask for the same snapshot id (PostgreSQL).
 SNAPSHOT_TRIES = 20
-GIST_CHARS = 300
+ATTACH_ATTEMPTS = 6
 
 
 @dataclass(frozen=True)
@@ -101,8 +100,7 @@ def connect(settings: LakeSettings, spill_folder: Path) -> duckdb.DuckDBPyConnec
         connection.execute("SET GLOBAL TimeZone = 'UTC'")
         for extension in extensions_of(settings):
             load_extension(connection, extension)
-        for line in attach_statements(settings):
-            connection.execute(line)
+        _attach(connection, settings)
     except BaseException:
         connection.close()
         raise
@@ -158,22 +156,17 @@ def cannot_open(settings: LakeSettings, error: BaseException) -> LakeError:
     )
 
 
-def identifier(name: str) -> str:
-    """A table or column name, quoted; anything but ASCII letters, digits and ``_`` is refused."""
-    if not name.replace("_", "").isalnum() or not name.isascii():
-        raise LakeError(f"{name!r} is not a table or column name: use letters, digits and underscores.")
-    return f'"{name}"'
-
-
-def literal(text: str) -> str:
-    """A quoted SQL string."""
-    return "'" + text.replace("'", "''") + "'"
-
-
-def gist(error: BaseException) -> str:
-    """The first paragraph of an error on one line; of a long one both ends, as the cause comes last."""
-    text = " ".join(str(error).strip().split("\n\n")[0].split()).rstrip(".") or type(error).__name__
-    return text if len(text) <= GIST_CHARS else f"{text[: GIST_CHARS // 2]} … {text[-GIST_CHARS // 2 :]}"
+def _attach(connection: duckdb.DuckDBPyConnection, settings: LakeSettings) -> None:
+    """Attach, again where another process made PostgreSQL's catalog tables in the same moment."""
+    for attempt in range(1, ATTACH_ATTEMPTS + 1):
+        try:
+            for line in attach_statements(settings):
+                connection.execute(line)
+            return
+        except duckdb.Error as error:
+            if attempt == ATTACH_ATTEMPTS or not lost_race(error):
+                raise
+        time.sleep(random.uniform(0.05, 0.3) * attempt)
 
 
 def _prepare_folders(settings: LakeSettings) -> None:

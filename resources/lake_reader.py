@@ -12,8 +12,8 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 
+from resources.duckdb_text import gist, identifier
 from resources.errors import LakeError
-from resources.lake_connection import gist, identifier
 from resources.lake_records import UNPARTITIONED, PartitionVersion
 from resources.statements import statement
 
@@ -77,8 +77,8 @@ class LakeReader:
         """Stream the result of ``sql/reports/<name>.sql`` with named parameters (``$name``).
 
         Args:
-            versions: by table; where the statement has ``/*at:table*/`` after that table (and its alias), it is
-                read at that snapshot. A marked table without a version is read at the newest.
+            versions: by table; where the statement has ``/*at:table*/`` after that table and its alias, it
+                is read at that snapshot. A marked table without a version is read at the newest.
 
         Raises:
             LakeError: the statement failed, or has no mark for a table of ``versions``.

@@ -14,8 +14,8 @@ from functools import cache
 
 import duckdb
 
+from resources.duckdb_text import identifier
 from resources.errors import LakeError
-from resources.lake_connection import identifier
 from resources.lake_turns import Turns
 from resources.statements import names, statement
 

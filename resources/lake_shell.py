@@ -16,6 +16,7 @@ from pathlib import Path
 
 import duckdb
 
+from resources.duckdb_text import gist, literal
 from resources.errors import ResourceError
 from resources.lake_connection import (
     LIBRARIES,
@@ -24,8 +25,6 @@ from resources.lake_connection import (
     cannot_open,
     connect,
     extensions_of,
-    gist,
-    literal,
 )
 from resources.profile import load_profile
 

@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
+from resources.duckdb_text import gist
 from resources.errors import LakeError
-from resources.lake_connection import LakeSettings, gist
+from resources.lake_connection import LakeSettings
 from resources.lake_turns import hold
 
 __all__ = ["Workspace", "spool"]

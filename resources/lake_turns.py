@@ -21,8 +21,9 @@ from typing import Protocol
 
 import duckdb
 
+from resources.duckdb_text import gist
 from resources.errors import LakeError
-from resources.lake_connection import LakeSettings, gist
+from resources.lake_connection import LakeSettings
 
 __all__ = ["Turns", "hold", "turns_of"]
 

@@ -12,9 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 import duckdb
 
+from resources.duckdb_text import gist
 from resources.errors import LakeError
 from resources.lake_commits import Commits
-from resources.lake_connection import gist
 from resources.lake_records import Compaction, Provenance
 from resources.statements import statement
 

@@ -25,8 +25,10 @@ def main(command: list[str]) -> int:
     ended = threading.Event()
 
     def end() -> None:
-        sys.stdin.buffer.read()
-        _signal_group(child.pid, signal.SIGTERM)
+        # Not sys.stdin: its lock, held by a thread that still reads, is fatal when the interpreter ends.
+        while os.read(0, 1024):
+            pass
+        child.terminate()
         if not ended.wait(GRACE_SECONDS):
             _signal_group(child.pid, signal.SIGKILL)
 

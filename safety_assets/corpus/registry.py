@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pyarrow as pa
 
@@ -58,7 +59,7 @@ def fetched(entry: RegisteredShard, source: ShardSourceResource) -> Iterator[Pat
     if entry.source == SAMPLE:
         build_sample(Path(str(source.sample_folder)))
     cache = Path(source.cache_dir).expanduser().resolve()
-    path = source.at(entry.source, entry.source_revision).fetch(entry.shard, cache)
+    path = source.at(entry.source, entry.source_revision).fetch(entry.shard)
     yield path
     if cache in path.resolve().parents:
         path.resolve().unlink(missing_ok=True)
@@ -75,7 +76,7 @@ def register_shards(
     Raises:
         ShardSourceError: the source's address holds credentials.
     """
-    if redacted(source) != source:
+    if _holds_credentials(source):
         raise ShardSourceError(
             f"The source {redacted(source)} holds credentials, which would be stored: give them to the object store's "
             "client by its own environment variables or configuration instead."
@@ -117,6 +118,12 @@ def registered_shard(lake: Lake, key: str) -> RegisteredShard:
 def _place(entry: RegisteredShard) -> tuple[str, str]:
     # A Hub address names the commit; another commit of the same file is the same shard, changed.
     return entry.source, re.sub(r"@[0-9a-f]{40}", "", entry.shard.uri)
+
+
+def _holds_credentials(source: str) -> bool:
+    """User and password, or a query such as a signed address has one."""
+    parts = urlsplit(source) if "://" in source else urlsplit("")
+    return bool(parts.username or parts.password or parts.query)
 
 
 def _entry(row: dict) -> RegisteredShard:

@@ -7,14 +7,18 @@ import os
 import random
 import subprocess
 import sys
+import threading
 import time
 from collections import Counter
+from contextlib import suppress
 from pathlib import Path
 
+import duckdb
 import pytest
 
-from bench.lake import four_writers
+from bench.lake import four_writers, memory_growth
 from resources.lake import Lake, LakeSettings
+from resources.lake_commits import insertion
 from resources.statements import names
 from tests.support.lake_writer import MARK, ROOT, TABLE, Plan, by, filled, start
 
@@ -43,7 +47,6 @@ def test_four_processes_lose_and_double_nothing(any_settings: LakeSettings):
 
 
 def test_writers_of_one_partition_take_turns(any_settings: LakeSettings):
-    # The hard case: the partition is empty, so no writer deletes a row that another would miss.
     lake = Lake(any_settings)
     writers = [start(any_settings, Plan(f"w{number}", ["one"], 500, writes=3)) for number in range(3)]
     printed = "".join(writer.communicate()[0] for writer in writers)
@@ -53,6 +56,32 @@ def test_writers_of_one_partition_take_turns(any_settings: LakeSettings):
     assert marks(lake, "one") == {commits[last]: 500}
     assert lake.version(TABLE, "one").snapshot_id == last
     lake.close()
+
+
+def test_two_first_writes_of_a_partition_do_not_both_stay(any_settings: LakeSettings):
+    # Neither deletes a row, so DuckLake sees no conflict: only the turns keep them apart.
+    lakes = [Lake(any_settings), Lake(any_settings)]
+    both_found_it_empty = threading.Barrier(2)
+
+    def replace_slowly(lake: Lake, mark: str) -> None:
+        rows = filled(lake.schema(TABLE), "a", 100, mark)
+
+        def write(cursor: duckdb.DuckDBPyConnection) -> None:
+            cursor.execute("DELETE FROM lake.segment_labels WHERE shard = 'a'")
+            with suppress(threading.BrokenBarrierError):
+                both_found_it_empty.wait(timeout=0.5)
+            insertion(TABLE, rows)(cursor)
+
+        lake._commits.run(write, by("a"))
+
+    threads = [threading.Thread(target=replace_slowly, args=pair) for pair in zip(lakes, "xy", strict=True)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert list(marks(lakes[0], "a").values()) == [100]
+    for lake in lakes:
+        lake.close()
 
 
 def test_a_long_write_gets_through_between_short_ones(any_settings: LakeSettings):
@@ -116,6 +145,4 @@ def test_processes_may_create_the_lake_at_once(any_settings: LakeSettings, tmp_p
 
 @pytest.mark.slow
 def test_memory_does_not_grow_with_the_rows():
-    from bench.lake import memory_growth
-
     assert memory_growth()["ratio"] <= 1.3

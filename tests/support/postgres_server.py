@@ -18,7 +18,8 @@ from pathlib import Path
 
 import duckdb
 
-from resources.lake_connection import literal, load_extension
+from resources.duckdb_text import literal
+from resources.lake_connection import load_extension
 
 __all__ = ["PostgresServer", "postgres_server"]
 
