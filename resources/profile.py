@@ -91,7 +91,7 @@ class ScoringProfile(_Strict):
     llm_mode: Literal["choices", "json"] = Field(
         default="choices", description="Read the score from log-probabilities, or generate JSON as in the paper."
     )
-    llm_max_chars: int = Field(default=2_000, description="Characters of a document that the LLM scorer sees.")
+    llm_max_chars: int = Field(default=1_200, description="Characters of a document that the LLM scorer sees.")
     positive_weight: float = Field(default=1.5, description="Loss weight of examples with score > 0 (paper: lambda).")
     explain: bool = Field(default=True, description="Generate a reason for documents that score 1 or more.")
 
@@ -99,9 +99,9 @@ class ScoringProfile(_Strict):
 class GenerationProfile(_Strict):
     chunk: int = Field(default=32, description="Requests committed to the lake together.")
     attempts: int = Field(default=3, description="Answers asked for before a passage is given up.")
-    passage_words: int = Field(default=60, description="Words of a source passage rewritten in one request.")
+    passage_words: int = Field(default=80, description="Words of a source passage rewritten in one request.")
     passage_tokens: int = Field(default=64, description="New tokens for one passage.")
-    max_passages: int = Field(default=6, description="Documents with more passages are held back as too long.")
+    max_passages: int = Field(default=8, description="Documents with more passages are held back as too long.")
     guided: bool = Field(default=True, description="Short prompts with openings given in advance, for weak models.")
     temperature: float = 0.4
     top_p: float = 0.9

@@ -48,9 +48,9 @@ class SynthesisSettings:
 
     chunk: int = 32
     attempts: int = 3
-    passage_words: int = 60
+    passage_words: int = 80
     passage_tokens: int = 64
-    max_passages: int = 6
+    max_passages: int = 8
     guided: bool = True
     temperature: float = 0.4
     top_p: float = 0.9

@@ -5,6 +5,8 @@ CREATE TABLE safety_classifier (
     encoder VARCHAR NOT NULL,
     encoder_revision VARCHAR NOT NULL,
     head BLOB NOT NULL,
+    confirmation BLOB NOT NULL,
+    llm_thresholds VARCHAR NOT NULL,
     metrics VARCHAR NOT NULL,
     annotations_snapshot_id BIGINT NOT NULL
 );
