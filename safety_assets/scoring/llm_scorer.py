@@ -32,8 +32,10 @@ __all__ = [
 
 Progress = Callable[[Usage], None] | None
 
-# A level is given where, on the annotations, at least this share of those given it had it or one level less.
+# A level is given where, on the annotations, at least this share of those given it are of that level or above ...
 LEAST_PRECISION = 0.8
+# ... and at most this share of those well below it (two levels; for level 1, safe ones) are given it.
+MOST_FALSE_ALARMS = 0.03
 # Precision measured on fewer examples than this is luck.
 LEAST_EXAMPLES = 10
 
@@ -98,9 +100,13 @@ def fit_llm_calibration(log_probabilities: np.ndarray, scores: np.ndarray) -> Ll
     thresholds = {}
     for level in LEVELS[1:]:
         order = np.argsort(-reached[:, level], kind="stable")
-        right = truth[order] >= max(1, level - 1)
-        precision = right.cumsum() / np.arange(1, len(order) + 1)
-        enough = np.flatnonzero((precision >= LEAST_PRECISION) & (np.arange(len(order)) >= LEAST_EXAMPLES - 1))
+        given = np.arange(1, len(order) + 1)
+        precision = (truth[order] >= level).cumsum() / given
+        well_below = truth[order] < max(1, level - 1)
+        false_alarms = well_below.cumsum() / max(well_below.sum(), 1)
+        enough = np.flatnonzero(
+            (precision >= LEAST_PRECISION) & (false_alarms <= MOST_FALSE_ALARMS) & (given >= LEAST_EXAMPLES)
+        )
         if len(enough):
             thresholds[level] = float(reached[order[enough[-1]], level])
     return LlmCalibration(thresholds)

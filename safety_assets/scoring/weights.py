@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -108,7 +109,7 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, Linear]]:
                 name: Linear(arrays[f"{name}.coefficients"].astype(np.float32), arrays[f"{name}.intercepts"])
                 for name in names
             }
-    except (OSError, KeyError, ValueError) as error:
+    except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise ValueError("These bytes are no classifier head: materialise safety_classifier again.") from error
     if header.get("format") != FORMAT:
         raise ValueError(
