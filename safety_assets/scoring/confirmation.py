@@ -100,7 +100,8 @@ def train_confirmation(examples: Examples, log_odds: np.ndarray) -> Confirmation
     probabilities = sigmoid(stack.logits(features)[:, 0])
     order = np.argsort(-probabilities, kind="stable")
     precision = truth[order].cumsum() / np.arange(1, len(order) + 1)
-    enough = np.flatnonzero(precision >= TARGET_PRECISION)
+    ends = np.append(np.diff(probabilities[order]) < 0, True)
+    enough = np.flatnonzero(ends & (precision >= TARGET_PRECISION))
     # Where the target is never met, nothing is confirmed: better no refusal than a wrong one.
     threshold = float(probabilities[order[enough[-1]]]) if len(enough) else 2.0
     return Confirmation(lexical, stack, threshold)

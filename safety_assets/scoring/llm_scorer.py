@@ -104,8 +104,10 @@ def fit_llm_calibration(log_probabilities: np.ndarray, scores: np.ndarray) -> Ll
         precision = (truth[order] >= level).cumsum() / given
         well_below = truth[order] < max(1, level - 1)
         false_alarms = well_below.cumsum() / max(well_below.sum(), 1)
+        # A threshold takes all equal values or none of them.
+        ends = np.append(np.diff(reached[order, level]) < 0, True)
         enough = np.flatnonzero(
-            (precision >= LEAST_PRECISION) & (false_alarms <= MOST_FALSE_ALARMS) & (given >= LEAST_EXAMPLES)
+            ends & (precision >= LEAST_PRECISION) & (false_alarms <= MOST_FALSE_ALARMS) & (given >= LEAST_EXAMPLES)
         )
         if len(enough):
             thresholds[level] = float(reached[order[enough[-1]], level])
