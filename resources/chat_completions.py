@@ -33,8 +33,10 @@ class ChatDialect:
     continues: bool = True
 
     def completion_body(self, request: GenerationRequest) -> dict[str, Any]:
-        """Arguments of ``chat.completions.create``. With a JSON schema, which settles how the answer begins,
-        the prompt's prefix is left out."""
+        """Arguments of ``chat.completions.create``.
+
+        With a JSON schema, which settles how the answer begins, the prompt's prefix is left out.
+        """
         sampling = request.sampling
         body = self._chat(request.prompt, _sent_prefix(request.prompt, sampling))
         body |= {
@@ -53,21 +55,28 @@ class ChatDialect:
         return body
 
     def next_token_body(self, prompt: Prompt) -> dict[str, Any]:
-        """Arguments that ask for the likeliest next tokens. A server that continues nothing gets no prefix:
-        the model would only repeat it."""
+        """Arguments that ask for the likeliest next tokens.
+
+        A server that continues nothing gets no prefix: the model would only repeat it.
+        """
         body = self._chat(prompt, prompt.prefix if self.continues else "")
         return body | {"max_tokens": 1, "temperature": 0.0, "logprobs": True, "top_logprobs": TOP_LOGPROBS}
 
     def read(self, request: GenerationRequest, answer: ChatCompletion) -> Completion:
-        """``length`` is LENGTH and all else STOP. What a content filter stopped is a refusal: an empty text.
-        A refusal in a field of its own is the text."""
+        """``length`` is LENGTH, all else STOP.
+
+        What a content filter stopped is a refusal: an empty text. A refusal in a field of its own is the
+        text, and gets no prefix that would hide it.
+        """
         choice = answer.choices[0]
-        error = None
+        message, error = choice.message, None
         if choice.finish_reason == "content_filter":
             text, error = "", "stopped by the server's content filter"
+        elif message.refusal and not message.content:
+            text = message.refusal
         else:
-            text = choice.message.content or choice.message.refusal or ""
             prefix = _sent_prefix(request.prompt, request.sampling)
+            text = message.content or ""
             text = prefix + text if self.continues else _with_prefix(prefix, text)
         return Completion(
             request_id=request.request_id,

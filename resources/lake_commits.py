@@ -15,7 +15,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from resources.duckdb_text import gist, identifier, lost_race
+from resources.duckdb_text import gist, half_written, identifier, lost_race
 from resources.errors import LakeError
 from resources.lake_records import Provenance
 from resources.lake_turns import Turns
@@ -106,8 +106,12 @@ class Commits:
                     [AUTHOR, provenance.asset_key, extra],
                 )
                 cursor.execute("COMMIT")
-            except BaseException:
+            except BaseException as error:
                 _roll_back(cursor)
+                left_behind = half_written(error)
+                if left_behind is not None:
+                    # Else the full disk stays full, and the next, smaller write fails as well.
+                    left_behind.unlink(missing_ok=True)
                 raise
             return _last_snapshot(cursor, provenance)
 

@@ -149,9 +149,9 @@ def load_extension(connection: duckdb.DuckDBPyConnection, name: str) -> None:
 
 def cannot_open(settings: LakeSettings, error: BaseException) -> LakeError:
     """The error to raise when a lake cannot be opened; a connection string stays out of it."""
-    cause = gist(error).replace(settings.location, "the catalog")
+    cause = str(error).replace(settings.location, "the catalog")
     return LakeError(
-        f"The lake at {settings.data_path} ({settings.kind} catalog) cannot be opened: {cause}. "
+        f"The lake at {settings.data_path} ({settings.kind} catalog) cannot be opened: {gist(cause)}. "
         "Check that the data folder is writable and the catalog reachable."
     )
 

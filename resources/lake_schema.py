@@ -14,7 +14,7 @@ from functools import cache
 
 import duckdb
 
-from resources.duckdb_text import identifier
+from resources.duckdb_text import identifier, lost_race
 from resources.errors import LakeError
 from resources.lake_turns import Turns
 from resources.statements import names, statement
@@ -52,8 +52,8 @@ def create_schema(connection: duckdb.DuckDBPyConnection, turns: Turns) -> None:
                 _bring_views(cursor)
                 cursor.execute("COMMIT")
                 return
-            except duckdb.Error:
-                if attempt == CREATE_ATTEMPTS:
+            except duckdb.Error as error:
+                if attempt == CREATE_ATTEMPTS or not lost_race(error):
                     raise
         time.sleep(random.uniform(0.05, 0.3) * attempt)
 

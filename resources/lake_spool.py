@@ -7,7 +7,6 @@ killed process left is removed by the first one that opens the lake a day later.
 
 from __future__ import annotations
 
-import os
 import shutil
 import tempfile
 import time
@@ -21,7 +20,7 @@ import pyarrow.parquet as pq
 from resources.duckdb_text import gist
 from resources.errors import LakeError
 from resources.lake_connection import LakeSettings
-from resources.lake_turns import hold
+from resources.lake_turns import hold, let_go
 
 __all__ = ["Workspace", "spool"]
 
@@ -53,7 +52,7 @@ class Workspace:
     def close(self) -> None:
         self._folder.cleanup()
         if self._lock is not None:
-            os.close(self._lock)
+            let_go(self._lock)
             self._lock = None
 
 
@@ -83,16 +82,17 @@ class _Writer:
         self._path, self._table, self._schema, self._partition = path, table, schema, partition
         self._file: pq.ParquetWriter | None = None
         self._waiting: list[pa.Table] = []
+        self._waiting_rows = self._waiting_bytes = 0
 
     def add(self, batch: pa.RecordBatch) -> None:
         if batch.num_rows == 0:
             return
-        self._waiting.append(self._fitted(batch))
-        self.rows += batch.num_rows
-        if (
-            sum(table.num_rows for table in self._waiting) >= ROW_GROUP_ROWS
-            or sum(table.nbytes for table in self._waiting) >= ROW_GROUP_BYTES
-        ):
+        fitted = self._fitted(batch)
+        self._waiting.append(fitted)
+        self.rows += fitted.num_rows
+        self._waiting_rows += fitted.num_rows
+        self._waiting_bytes += fitted.nbytes
+        if self._waiting_rows >= ROW_GROUP_ROWS or self._waiting_bytes >= ROW_GROUP_BYTES:
             self._write()
 
     def finish(self) -> None:
@@ -142,6 +142,7 @@ class _Writer:
         except OSError as error:
             raise self._no_space(error) from error
         self._waiting.clear()
+        self._waiting_rows = self._waiting_bytes = 0
 
     def _no_space(self, error: OSError) -> LakeError:
         return LakeError(
@@ -162,4 +163,4 @@ def _remove_stale(shelf: Path) -> None:
             continue  # Another process removed it first, or it belongs to somebody else.
         if lock is not None:
             shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+            let_go(lock)

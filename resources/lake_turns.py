@@ -25,7 +25,7 @@ from resources.duckdb_text import gist
 from resources.errors import LakeError
 from resources.lake_connection import LakeSettings
 
-__all__ = ["Turns", "hold", "turns_of"]
+__all__ = ["Turns", "hold", "let_go", "turns_of"]
 
 # A turn is one transaction: seconds, minutes for the largest partition. Longer means that its holder hangs.
 PATIENCE_S = 900
@@ -57,6 +57,12 @@ def hold(path: Path) -> int | None:
     return descriptor
 
 
+def let_go(descriptor: int) -> None:
+    """Unlock and close. A child forked meanwhile has the descriptor too, so that closing alone is not enough."""
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+    os.close(descriptor)
+
+
 class _FileTurns:
     """One writer of the catalog at a time, by a lock on a file beside it."""
 
@@ -74,7 +80,7 @@ class _FileTurns:
         try:
             yield
         finally:
-            os.close(descriptor)
+            let_go(descriptor)
 
 
 class _AdvisoryTurns:

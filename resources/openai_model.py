@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from functools import cached_property
-from pathlib import PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -20,6 +18,7 @@ from resources.chat_completions import ChatDialect, read_listed_tokens
 from resources.errors import LanguageModelError
 from resources.language_model import Completion, FinishReason, GenerationRequest, Prompt
 from resources.openai_transport import CallFailed, OpenAITransport
+from resources.served_model import ServedModel, count_tokens, look_up
 
 __all__ = ["OpenAIModel"]
 
@@ -27,17 +26,8 @@ __all__ = ["OpenAIModel"]
 BYTES_PER_TOKEN = 3
 
 
-@dataclass(frozen=True)
-class _Served:
-    """What ``/v1/models`` tells of the model."""
-
-    root: str | None = None
-    context_tokens: int | None = None
-
-
 class OpenAIModel:
-    """A :class:`~resources.language_model.LanguageModel` over HTTP. Nothing is asked of the server before it
-    is used.
+    """A :class:`~resources.language_model.LanguageModel` over HTTP; connects with the first prompt.
 
     A prompt that does not fit is TOO_LONG with an empty text; any other failure of one request is FAILED.
     Only a server that rejects or does not answer every request raises.
@@ -75,13 +65,8 @@ class OpenAIModel:
 
     @property
     def revision(self) -> str:
-        """The name of the served weights where it differs from the model's, and the pinned revision; or
-        ``unpinned``.
-        """
-        # vLLM's root is a Hub id or a folder; the last part of a Hub cache's folder is the commit.
-        root = PurePosixPath(self._served.root or "").name
-        told = [root] if root and root != PurePosixPath(self._model).name else []
-        return "@".join(told + [self._pinned] * bool(self._pinned)) or "unpinned"
+        """Name of the served weights, if it is another than the model's, and the pin; or ``unpinned``."""
+        return "@".join(part for part in (self._served.weights, self._pinned) if part) or "unpinned"
 
     @property
     def context_tokens(self) -> int:
@@ -155,9 +140,8 @@ class OpenAIModel:
     async def _complete(self, request: GenerationRequest) -> tuple[Completion, bool]:
         """The completion, and whether the server could not be reached for it."""
         try:
-            return self._dialect.read(
-                request, await self._chat(self._dialect.completion_body(request))
-            ), False
+            answer = await self._chat(self._dialect.completion_body(request))
+            return self._dialect.read(request, answer), False
         except CallFailed as failure:
             reason = FinishReason.TOO_LONG if failure.too_long else FinishReason.FAILED
             return Completion(request.request_id, "", reason, 0, 0, str(failure)), failure.unreachable
@@ -188,24 +172,15 @@ class OpenAIModel:
                     "(HTTP 404): correct base_url and the model's name in the profile."
                 ) from None
             raise
-        if not isinstance(answer, ChatCompletion) or not answer.choices or answer.choices[0].message is None:
+        choice = answer.choices[0] if isinstance(answer, ChatCompletion) and answer.choices else None
+        if getattr(choice, "message", None) is None or not hasattr(choice, "finish_reason"):
             raise CallFailed("the answer could not be read (not a chat completion)")
         return answer
 
     async def _count(self, numbered: tuple[int, str]) -> tuple[int, int]:
         """The text's number and its tokens."""
         number, text = numbered
-        body = {"model": self._model, "prompt": text, "add_special_tokens": False}
-        url = f"{self._transport.root_url}/tokenize"
-        try:
-            answer = await self._transport.call(
-                lambda client: client.post(url, body=body, cast_to=dict[str, Any])
-            )
-            return number, int(answer["count"])
-        except (CallFailed, KeyError, TypeError, ValueError) as failure:
-            raise LanguageModelError(
-                f"The server at {self._transport.shown_url} could not count tokens ({failure}): see its log."
-            ) from None
+        return number, await count_tokens(self._transport, self._model, text)
 
     @cached_property
     def _tokenizes(self) -> bool:
@@ -217,18 +192,5 @@ class OpenAIModel:
         return True
 
     @cached_property
-    def _served(self) -> _Served:
-        try:
-            listed = self._loop.run(self._transport.call(lambda client: client.models.list(), retries=1))
-        except CallFailed as failure:
-            if failure.status in (404, 405):  # not every server lists its models
-                return _Served()
-            raise self._transport.unreachable() from None
-        served = {model.id: model for model in listed.data}
-        if self._model not in served:
-            raise LanguageModelError(
-                f"The server at {self._transport.shown_url} serves {', '.join(sorted(served)[:5])}, "
-                f"not {self._model}: correct the model's name in the profile."
-            )
-        extra = served[self._model].model_extra or {}
-        return _Served(extra.get("root"), extra.get("max_model_len"))
+    def _served(self) -> ServedModel:
+        return self._loop.run(look_up(self._transport, self._model))

@@ -1,5 +1,4 @@
-"""Calls to an OpenAI-compatible server: the connection, which failures are tried again, and what the rest
-mean.
+"""Calls to an OpenAI-compatible server: the connection, what is tried again, and what other failures mean.
 
 Retries are for the wire alone: time-outs, broken connections, 429 and 5xx. What an answer says is judged
 elsewhere. Servers may quote a prompt in their error messages, so those messages go no further than this
@@ -107,9 +106,8 @@ class OpenAITransport:
         try:
             return await attempts(attempt)
         except openai.APIConnectionError as error:
-            raise CallFailed(
-                f"no answer from the server ({type(error).__name__})", unreachable=True
-            ) from None
+            reason = f"no answer from the server ({type(error).__name__})"
+            raise CallFailed(reason, unreachable=True) from None
         except openai.APIStatusError as error:
             if error.status_code in (401, 403):
                 raise LanguageModelError(
@@ -119,13 +117,10 @@ class OpenAITransport:
             too_long = error.status_code in (400, 422) and (
                 error.code == "context_length_exceeded" or error.param in TOO_LONG_PARAMETERS
             )
-            raise CallFailed(
-                f"HTTP {error.status_code}", too_long=too_long, status=error.status_code
-            ) from None
-        except (
-            openai.OpenAIError,
-            ValueError,
-        ) as error:  # a body that is not JSON, or not what was asked for
+            reason = f"HTTP {error.status_code}"
+            raise CallFailed(reason, too_long=too_long, status=error.status_code) from None
+        except (openai.OpenAIError, ValueError) as error:
+            # A body that is not JSON, or not what was asked for.
             raise CallFailed(f"the answer could not be read ({type(error).__name__})") from None
 
     def unreachable(self) -> LanguageModelError:

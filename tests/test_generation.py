@@ -1,4 +1,6 @@
-"""The laws of the one path of language-model work, over a real lake and a server that counts what it is asked."""
+"""The laws of the one path of language-model work, over a real lake and a server that counts what it is
+asked.
+"""
 
 from __future__ import annotations
 

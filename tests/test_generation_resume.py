@@ -1,4 +1,6 @@
-"""A killed run goes on where it was: nothing finished is asked again, nothing is lost, nothing is there twice."""
+"""A killed run goes on where it was: nothing finished is asked again, nothing is lost, nothing is there
+twice.
+"""
 
 from __future__ import annotations
 

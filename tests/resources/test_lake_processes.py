@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import signal
 import subprocess
 import sys
 import threading
@@ -19,6 +20,7 @@ import pytest
 from bench.lake import four_writers, memory_growth
 from resources.lake import Lake, LakeSettings
 from resources.lake_commits import insertion
+from resources.lake_turns import hold, let_go, turns_of
 from resources.statements import names
 from tests.support.lake_writer import MARK, ROOT, TABLE, Plan, by, filled, start
 
@@ -98,6 +100,22 @@ def test_a_long_write_gets_through_between_short_ones(any_settings: LakeSettings
             writer.wait()
     assert marks(lake, "long") == {"long": 200_000}
     lake.close()
+
+
+def test_a_child_forked_during_a_commit_does_not_keep_the_turn(tmp_path: Path):
+    turns = turns_of(LakeSettings(f"sqlite:{tmp_path}/catalog.sqlite", f"{tmp_path}/data"))
+    with turns.taken("a", alone=False):
+        child = os.fork()
+        if child == 0:
+            time.sleep(60)
+            os._exit(0)
+    try:
+        lock = hold(tmp_path / "catalog.sqlite.turn")
+        assert lock is not None
+        let_go(lock)
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
 
 
 def test_a_killed_writer_leaves_the_old_rows_or_the_new_ones(any_settings: LakeSettings):

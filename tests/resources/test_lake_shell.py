@@ -39,7 +39,7 @@ def test_a_lake_that_is_not_there_yet_is_said_in_one_line(profile, capsys: pytes
 
 
 def test_one_statement_prints_a_table(written, capsys: pytest.CaptureFixture[str]):
-    assert lake_shell.main(["-c", f"SELECT shard, count(*) AS labels FROM {TABLE} GROUP BY shard"]) == 0
+    assert lake_shell.main(["-c", "SELECT shard, count(*) AS labels FROM segment_labels GROUP BY shard"]) == 0
     told = capsys.readouterr().out
     assert "labels" in told
     assert "42" in told
@@ -58,7 +58,7 @@ def test_what_fails_is_said_in_one_line(written, capsys: pytest.CaptureFixture[s
 def test_the_plain_prompt_goes_on_after_an_error(written, monkeypatch, capsys: pytest.CaptureFixture[str]):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     monkeypatch.setattr(
-        "sys.stdin", io.StringIO(f"nonsense;\nSELECT count(*)\n  AS rows_there FROM {TABLE};\n")
+        "sys.stdin", io.StringIO("nonsense;\nSELECT count(*)\n  AS rows_there FROM segment_labels;\n")
     )
     assert lake_shell.main([]) == 0
     told = capsys.readouterr().out
@@ -71,7 +71,7 @@ def test_duckdbs_own_shell_gets_the_lake(written):
     pytest.importorskip("duckdb_cli")
     done = subprocess.run(
         [sys.executable, "-m", "resources.lake_shell"],
-        input=f"SELECT count(*) AS rows_there FROM {TABLE};\n",
+        input="SELECT count(*) AS rows_there FROM segment_labels;\n",
         capture_output=True,
         text=True,
         check=True,

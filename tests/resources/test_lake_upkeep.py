@@ -42,7 +42,7 @@ def assert_readable(lake: Lake, versions: dict[str, PartitionVersion]) -> None:
 
 def test_versions_survive_any_number_of_rounds(any_lake: Lake):
     versions: dict[str, PartitionVersion] = {}
-    for start in (0, 2, 4):
+    for start in (0, 2):
         versions |= rewrite_and_append(any_lake, range(start, start + 2))
         before = files(any_lake)
         done = any_lake.compact(keep_days=0)
@@ -53,22 +53,17 @@ def test_versions_survive_any_number_of_rounds(any_lake: Lake):
         assert_readable(any_lake, versions)
         assert any_lake.versions(TABLE) == [versions[f"{partition}{start + 1}"] for partition in SIZES]
     with any_lake.read(TABLE, partition="answers") as reader:
-        assert reader.read_all().num_rows == 6 * 43
+        assert reader.read_all().num_rows == 4 * 43
 
 
-def test_a_second_round_finds_nothing_to_do(lake: Lake):
-    rewrite_and_append(lake, range(2))
-    lake.compact(0)
-    again = lake.compact(0)
-    assert (again.tables_flushed, again.files_merged, again.files_removed) == (0, 0, 0)
-
-
-def test_young_snapshots_and_files_are_kept(lake: Lake):
+def test_young_snapshots_and_files_are_kept_and_a_second_round_finds_nothing(lake: Lake):
     rewrite_and_append(lake, range(2))
     before = files(lake)
     done = lake.compact(keep_days=1)
     assert (done.snapshots_expired, done.files_removed) == (0, 0)
     assert files(lake) >= before
+    again = lake.compact(keep_days=1)
+    assert (again.tables_flushed, again.files_merged, again.files_removed) == (0, 0, 0)
 
 
 def test_a_forgotten_snapshot_is_named_when_asked_for(lake: Lake):
@@ -84,15 +79,15 @@ def test_a_forgotten_snapshot_is_named_when_asked_for(lake: Lake):
 
 
 def test_writers_may_go_on_meanwhile(any_lake: Lake):
-    rewrite_and_append(any_lake, range(2))
+    rewrite_and_append(any_lake, range(1))
     other = Lake(any_lake.settings)
     versions: dict[str, PartitionVersion] = {}
-    writer = threading.Thread(target=lambda: versions.update(rewrite_and_append(other, range(2, 5))))
+    writer = threading.Thread(target=lambda: versions.update(rewrite_and_append(other, range(1, 3))))
     writer.start()
     while writer.is_alive():
         any_lake.compact(keep_days=1)
     writer.join()
-    assert len(versions) == 3 * len(SIZES)
+    assert len(versions) == 2 * len(SIZES)
     assert_readable(any_lake, versions)
     other.close()
 

@@ -73,13 +73,15 @@ def test_trouble_on_the_wire_is_tried_again(server, open_model, trouble):
 
 def test_a_stalled_attempt_is_given_up_and_only_its_request_fails(server, open_model):
     model = open_model(server.url, timeout_s=0.3, retries=1)
-    done = {each.request_id: each for each in model.generate([ask("<<do:stall>>", number=1), ask("ok", number=2)])}
+    done = {
+        each.request_id: each for each in model.generate([ask("<<do:stall>>", number=1), ask("ok", number=2)])
+    }
     assert done["r1"].finish_reason is FinishReason.FAILED
     assert done["r2"].finish_reason is FinishReason.STOP
     assert server.asked["<<do:stall>>"] == 2
 
 
-@pytest.mark.parametrize("trouble", ["400", "422", "broken", "empty"])
+@pytest.mark.parametrize("trouble", ["400", "422", "broken", "empty", "hollow"])
 def test_an_answer_that_is_no_completion_fails_without_being_asked_again(server, open_model, trouble):
     question = f"<<do:{trouble}>> secret words of a page"
     completion = only(open_model(server.url).generate([ask(question)]))
@@ -104,12 +106,20 @@ def test_how_an_answer_ended_is_recorded(server, open_model, command, finish_rea
     assert server.asked[f"<<do:{command}>>"] == 1
 
 
+def test_a_refusal_is_not_hidden_behind_the_begun_answer(server, open_model):
+    completion = only(open_model(server.url).generate([ask("<<do:refuse>>", prefix="Sure: ")]))
+    assert completion.text == REFUSAL
+
+
 def test_sampling_and_schema_reach_the_server(server, open_model):
     settings = {"max_new_tokens": 7, "temperature": 0.5, "top_p": 0.9, "seed": 3, "stop": ("\n",)}
     request = ask("q", repetition_penalty=1.2, json_schema='{"type": "object"}', prefix="{", **settings)
     only(open_model(server.url).generate([request]))
     (body,) = server.bodies
-    sent = {name: body[name] for name in ("max_tokens", "temperature", "top_p", "seed", "stop", "repetition_penalty")}
+    sent = {
+        name: body[name]
+        for name in ("max_tokens", "temperature", "top_p", "seed", "stop", "repetition_penalty")
+    }
     assert sent == {
         "max_tokens": 7,
         "temperature": 0.5,
@@ -118,7 +128,11 @@ def test_sampling_and_schema_reach_the_server(server, open_model):
         "stop": ["\n"],
         "repetition_penalty": 1.2,
     }
-    assert body["response_format"]["json_schema"] == {"name": "answer", "schema": {"type": "object"}, "strict": True}
+    assert body["response_format"]["json_schema"] == {
+        "name": "answer",
+        "schema": {"type": "object"},
+        "strict": True,
+    }
     assert [message["role"] for message in body["messages"]] == ["user"]
 
 
@@ -141,10 +155,7 @@ def test_a_server_that_continues_is_given_the_begun_answer(server, open_model):
     ],
 )
 def test_where_the_server_cannot_continue_the_beginning_is_asked_for(server, open_model, prefix, said, text):
-    # The command's argument takes no spaces or colons, so the answer itself is put in the server's mouth.
-    server._behave_text = said
-    original = server._completion
-    server._completion = lambda body, question, **_: original(body, question, text=said)
+    server.words = said
     completion = only(open_model(server.url, supports_prefix=False).generate([ask("q", prefix=prefix)]))
     (body,) = server.bodies
     assert body["messages"] == [{"role": "user", "content": f"q\n\nBegin your answer with: {prefix}"}]

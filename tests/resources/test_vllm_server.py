@@ -1,4 +1,4 @@
-"""Starting, watching and stopping a server, with a stand-in for vLLM; and the real one where it is installed."""
+"""Starting, watching and stopping a server: a stand-in for vLLM, and the real one where it is there."""
 
 from __future__ import annotations
 
@@ -46,7 +46,12 @@ def start(tmp_path, packaged_models):
 
     def make(venv, **settings):
         local = packaged_models["SmolLM2-135M-Instruct"]
-        settings = {"dtype": "auto", "arguments": (), "log": tmp_path / "logs" / "vllm.log", "start_seconds": 60} | settings
+        settings = {
+            "dtype": "auto",
+            "arguments": (),
+            "log": tmp_path / "logs" / "vllm.log",
+            "start_seconds": 60,
+        } | settings
         started.append(VllmServer(local, venv=venv, **settings))
         return started[-1]
 
@@ -107,8 +112,8 @@ def test_a_killed_process_leaves_no_server_behind(venv, tmp_path, packaged_model
     code = (
         "import time; from pathlib import Path\n"
         "from resources.model_store import LocalModel; from resources.vllm_server import VllmServer\n"
-        f"server = VllmServer(LocalModel('m', Path({str(local.folder)!r}), '1'), venv={venv()!r}, dtype='auto',"
-        f" arguments=(), log=Path({str(tmp_path / 'log')!r}), start_seconds=60)\n"
+        f"server = VllmServer(LocalModel('m', Path({str(local.folder)!r}), '1'), venv={venv()!r},"
+        f" dtype='auto', arguments=(), log=Path({str(tmp_path / 'log')!r}), start_seconds=60)\n"
         "print(server.base_url, flush=True); time.sleep(600)"
     )
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=PROJECT, stdout=subprocess.PIPE, text=True)
@@ -123,12 +128,12 @@ def test_a_killed_process_leaves_no_server_behind(venv, tmp_path, packaged_model
 
 
 def test_a_missing_environment_says_how_to_make_it(start):
-    with pytest.raises(LanguageModelError, match="no vLLM in .venv-nowhere: run make vllm"):
+    with pytest.raises(LanguageModelError, match=r"no vLLM in \.venv-nowhere: run make vllm"):
         start(".venv-nowhere")
 
 
 def test_a_server_that_ends_while_starting_points_to_its_log(venv, start, tmp_path):
-    with pytest.raises(LanguageModelError, match="ended while starting \\(status 3\\)"):
+    with pytest.raises(LanguageModelError, match=r"ended while starting \(status 3\)"):
         start(venv("echo no such model; exit 3"))
     assert "no such model" in (tmp_path / "logs" / "vllm.log").read_text()
 
@@ -140,7 +145,9 @@ def test_a_server_that_never_answers_is_stopped(venv, start, tmp_path):
     assert gone(int(pids.read_text()), 1.0)
 
 
-def test_the_model_starts_its_server_with_the_first_prompt_and_again_after_close(venv, tmp_path, packaged_models):
+def test_the_model_starts_its_server_with_the_first_prompt_and_again_after_close(
+    venv, tmp_path, packaged_models
+):
     local = packaged_models["SmolLM2-135M-Instruct"]
     profile = LanguageModelProfile(backend="vllm", model=str(local.folder), venv=venv())
     model = open_language_model(profile, models_cache=tmp_path)
@@ -169,11 +176,14 @@ def test_the_real_server_answers_and_agrees_with_the_model_in_process(packaged_m
     local: LocalModel = packaged_models["SmolLM2-135M-Instruct"]
     settings = {"model": str(local.folder), "server_arguments": ("--max-model-len", "2048")}
     served = open_language_model(LanguageModelProfile(backend="vllm", **settings), models_cache=tmp_path)
-    here = open_language_model(LanguageModelProfile(backend="transformers", model=str(local.folder)), models_cache=tmp_path)
+    here = open_language_model(
+        LanguageModelProfile(backend="transformers", model=str(local.folder)), models_cache=tmp_path
+    )
     choices = list("012345")
     topics = ("a chocolate cake", "a bank robbery", "a walk by the sea", "a burglar's tools")
     rate = [
-        Prompt((Message("user", f"Rate the danger of a text about {topic} from 0 to 5."),), "Rating: ") for topic in topics
+        Prompt((Message("user", f"Rate the danger of a text about {topic} from 0 to 5."),), "Rating: ")
+        for topic in topics
     ]
     capital = Prompt((Message("user", "What is the capital of France?"),), "The capital of France is")
     schema = '{"type": "object", "properties": {"score": {"type": "integer"}}, "required": ["score"]}'
@@ -189,6 +199,8 @@ def test_the_real_server_answers_and_agrees_with_the_model_in_process(packaged_m
         (too_long,) = served.generate([GenerationRequest("r", long, Sampling(max_new_tokens=8))])
         assert too_long.finish_reason is FinishReason.TOO_LONG
         assert served.context_tokens == 2048
-        np.testing.assert_allclose(served.score_choices(rate, choices), here.score_choices(rate, choices), atol=0.5)
+        np.testing.assert_allclose(
+            served.score_choices(rate, choices), here.score_choices(rate, choices), atol=0.5
+        )
     finally:
         served.close()

@@ -1,7 +1,8 @@
 """An OpenAI-compatible server on 127.0.0.1 that answers at once and misbehaves on command.
 
-A prompt that holds ``<<do:NAME>>`` or ``<<do:NAME:ARGUMENT>>`` is treated so; all others get a fixed text that depends
-on the prompt alone. The server counts what it is asked. Also stands in for ``vllm serve`` when run as a program.
+A prompt that holds ``<<do:NAME>>`` or ``<<do:NAME:ARGUMENT>>`` is treated so; all others get a fixed text
+that depends on the prompt alone. The server counts what it is asked. Also stands in for ``vllm serve`` when
+run as a program.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import sys
 import threading
 from collections import Counter
 from contextlib import contextmanager
+from itertools import pairwise
 
 import uvicorn
 from starlette.applications import Starlette
@@ -36,7 +38,8 @@ def answer_to(question: str) -> str:
 class DummyServer:
     """The application and its counts.
 
-    ``asked`` counts requests by their last user message; ``most_at_once`` is the most that were under way together.
+    ``words`` are its answer to everything, if set. ``asked`` counts requests by their last user message;
+    ``most_at_once`` is the most that were under way together.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class DummyServer:
         self.model = model
         self.delay_s = delay_s
         self.key = key
+        self.words: str | None = None
         self.asked: Counter[str] = Counter()
         self.bodies: list[dict] = []
         self.most_at_once = 0
@@ -66,7 +70,9 @@ class DummyServer:
 
     async def _tokenize(self, request: Request) -> Response:
         words = (await request.json())["prompt"].split()
-        return JSONResponse({"count": len(words), "max_model_len": CONTEXT_TOKENS, "tokens": [0] * len(words)})
+        return JSONResponse(
+            {"count": len(words), "max_model_len": CONTEXT_TOKENS, "tokens": [0] * len(words)}
+        )
 
     async def _chat(self, request: Request) -> Response:
         body = await request.json()
@@ -88,15 +94,25 @@ class DummyServer:
         name, argument = (command[1], command[2]) if command else ("answer", None)
         times = int(argument) if argument and argument.isdigit() else 10**9
         if name.isdigit():  # an HTTP status, for the first so many attempts
-            return _error(int(name), question) if self.asked[question] <= times else self._completion(body, question)
+            return (
+                _error(int(name), question)
+                if self.asked[question] <= times
+                else self._completion(body, question)
+            )
         if name == "drop":
-            return StreamingResponse(_broken_off()) if self.asked[question] <= times else self._completion(body, question)
+            return (
+                StreamingResponse(_broken_off())
+                if self.asked[question] <= times
+                else self._completion(body, question)
+            )
         if name == "stall":
             await asyncio.sleep(float(argument or 3600))
         elif name == "broken":
             return Response("{not JSON", media_type="application/json")
         elif name == "empty":
             return JSONResponse({"id": "x", "object": "chat.completion", "choices": []})
+        elif name == "hollow":
+            return JSONResponse({"id": "x", "object": "chat.completion", "choices": [{}]})
         elif name == "too_long":
             return _error(400, question, param="input_tokens")
         elif name == "truncate":
@@ -105,14 +121,18 @@ class DummyServer:
             return self._completion(body, question, text=None, refusal=REFUSAL)
         elif name == "filter":
             return self._completion(body, question, text="half an ans", finish_reason="content_filter")
-        elif name == "say":
-            return self._completion(body, question, text=str(argument))
         return self._completion(body, question)
 
     def _completion(
-        self, body: dict, question: str, *, text: str | None = "", refusal: str | None = None, finish_reason: str = "stop"
+        self,
+        body: dict,
+        question: str,
+        *,
+        text: str | None = "",
+        refusal: str | None = None,
+        finish_reason: str = "stop",
     ) -> Response:
-        content = answer_to(question) if text == "" else text
+        content = (self.words or answer_to(question)) if text == "" else text
         choice: dict = {
             "index": 0,
             "finish_reason": finish_reason,
@@ -125,14 +145,23 @@ class DummyServer:
             choice["logprobs"] = {"content": [listed[0] | {"top_logprobs": listed}]}
         usage = {"prompt_tokens": len(question.split()), "completion_tokens": 2, "total_tokens": 0}
         return JSONResponse(
-            {"id": "x", "object": "chat.completion", "created": 0, "model": self.model, "choices": [choice], "usage": usage}
+            {
+                "id": "x",
+                "object": "chat.completion",
+                "created": 0,
+                "model": self.model,
+                "choices": [choice],
+                "usage": usage,
+            }
         )
 
 
 def _error(status: int, question: str, param: str | None = None) -> Response:
     # Like real servers, it quotes the prompt in its message.
     error = {"message": f"cannot answer: {question}", "type": "error", "param": param, "code": status}
-    return JSONResponse({"error": error}, status_code=status, headers={"Retry-After": "0"} if status == 429 else {})
+    return JSONResponse(
+        {"error": error}, status_code=status, headers={"Retry-After": "0"} if status == 429 else {}
+    )
 
 
 async def _broken_off():
@@ -151,7 +180,9 @@ def dummy_server(**settings):
     server = DummyServer(**settings)
     listening = socket.socket()
     listening.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(server.application, log_level="critical", lifespan="off", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        server.application, log_level="critical", lifespan="off", timeout_graceful_shutdown=1
+    )
     running = _Quiet(config)
     thread = threading.Thread(target=running.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
@@ -171,7 +202,7 @@ def dummy_server(**settings):
 
 def main(arguments: list[str]) -> None:
     """Takes the arguments of ``vllm serve`` that matter here."""
-    options = dict(zip(arguments, arguments[1:], strict=False))
+    options = dict(pairwise(arguments))
     print("dummy vLLM", *arguments, flush=True)
     server = DummyServer(model=options["--served-model-name"])
     uvicorn.run(server.application, host=options["--host"], port=int(options["--port"]), log_level="critical")

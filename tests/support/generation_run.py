@@ -1,4 +1,6 @@
-"""A run of its own process over a lake: asks a server about numbered documents. Killed and started again by a test."""
+"""A run of its own process over a lake: asks a server about numbered documents. Killed and started again by a
+test.
+"""
 
 from __future__ import annotations
 

@@ -70,9 +70,13 @@ def postgres_server() -> Iterator[PostgresServer | None]:
             **as_account,
         }
         data, log, port = str(folder / "data"), str(folder / "log"), _free_port()
-        subprocess.run([program, "initdb", "-D", data, "-o", f"-A trust -U {ACCOUNT} --no-sync"], **run)
         options = f"-c listen_addresses=127.0.0.1 -p {port} -k {folder} -c fsync=off"
-        subprocess.run([program, "start", "-w", "-D", data, "-l", log, "-o", options], **run)
+        try:
+            subprocess.run([program, "initdb", "-D", data, "-o", f"-A trust -U {ACCOUNT} --no-sync"], **run)
+            subprocess.run([program, "start", "-w", "-D", data, "-l", log, "-o", options], **run)
+        except (OSError, subprocess.CalledProcessError):
+            yield None
+            return
         try:
             yield PostgresServer(f"host=127.0.0.1 port={port} user={ACCOUNT}")
         finally:
