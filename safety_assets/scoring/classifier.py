@@ -26,7 +26,7 @@ CATEGORY_STRENGTH = 10.0
 # Of calibration examples at least two levels below (for level 1: safe ones), the share that may be given a level.
 FALSE_ALARM_RATE = {1: 0.06, 2: 0.05, 3: 0.03, 4: 0.03, 5: 0.03}
 # No level is given on less than this probability of it or worse.
-LEAST_PROBABILITY = {1: 0.5, 2: 0.5, 3: 0.45, 4: 0.45, 5: 0.4}
+LEAST_PROBABILITY = {1: 0.45, 2: 0.45, 3: 0.42, 4: 0.43, 5: 0.4}
 
 
 @dataclass(frozen=True)
