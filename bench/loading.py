@@ -21,7 +21,12 @@ TRIES = 3
 def loading() -> dict[str, float]:
     """``seconds`` of the best of three fresh processes, and ``imports_torch`` as 0 or 1."""
     runs = [
-        subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True).stdout.split()
+        subprocess.run(
+            [sys.executable, "-c", CODE], capture_output=True, text=True, check=True
+        ).stdout.split()
         for _ in range(TRIES)
     ]
-    return {"seconds": min(float(run[0]) for run in runs), "imports_torch": max(float(run[1]) for run in runs)}
+    return {
+        "seconds": min(float(run[0]) for run in runs),
+        "imports_torch": max(float(run[1]) for run in runs),
+    }

@@ -11,6 +11,7 @@ import os
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -120,7 +121,7 @@ class TextEncoder:
         spans: list[tuple[int, int, int]] = []
         for document, tokens, offsets, text in self._tokenise(texts):
             cuts = cut_windows(offsets, limit)
-            for first, last in zip(cuts, cuts[1:], strict=False):
+            for first, last in pairwise(cuts):
                 start = 0 if first == 0 else int(offsets[first, 0])
                 end = len(text) if last == len(tokens) else int(offsets[last, 0])
                 ids.append(tokens[first:last])
@@ -138,9 +139,16 @@ class TextEncoder:
                 chars += len(texts[last])
                 last += 1
             group = texts[first:last]
-            for position, encoding in enumerate(self._tokenizer.encode_batch(group, add_special_tokens=False), first):
+            for position, encoding in enumerate(
+                self._tokenizer.encode_batch(group, add_special_tokens=False), first
+            ):
                 if encoding.ids:
-                    yield position, np.array(encoding.ids, np.int32), np.array(encoding.offsets), texts[position]
+                    yield (
+                        position,
+                        np.array(encoding.ids, np.int32),
+                        np.array(encoding.offsets),
+                        texts[position],
+                    )
             first = last
 
     def _embed(self, windows: Sequence[np.ndarray]) -> np.ndarray:
@@ -221,7 +229,9 @@ def _strip(text: str, start: int, end: int) -> tuple[int, int]:
 def _literal_tokenizer(tokenizer: Any, name: str) -> Any:
     """A copy of the Rust tokenizer that never truncates and takes special tokens in a text for plain words."""
     if not getattr(tokenizer, "is_fast", False):
-        raise ModelStoreError(f"The encoder {name} has no fast tokenizer (tokenizer.json): give one that has.")
+        raise ModelStoreError(
+            f"The encoder {name} has no fast tokenizer (tokenizer.json): give one that has."
+        )
     from tokenizers import Tokenizer
 
     copy = Tokenizer.from_str(tokenizer.backend_tokenizer.to_str())

@@ -13,7 +13,15 @@ from typing import Protocol
 
 import numpy as np
 
-__all__ = ["Completion", "FinishReason", "GenerationRequest", "LanguageModel", "Message", "Prompt", "Sampling"]
+__all__ = [
+    "Completion",
+    "FinishReason",
+    "GenerationRequest",
+    "LanguageModel",
+    "Message",
+    "Prompt",
+    "Sampling",
+]
 
 
 @dataclass(frozen=True)

@@ -26,7 +26,9 @@ def models_cache() -> Path:
 class ModelsResource(dg.ConfigurableResource):
     """The language model and the text encoder of a profile."""
 
-    profile_name: str = Field(description="Packaged profile (embedded, single_gpu, cluster) or path to a YAML file.")
+    profile_name: str = Field(
+        description="Packaged profile (embedded, single_gpu, cluster) or path to a YAML file."
+    )
 
     def profile(self) -> Profile:
         """The profile's settings, read once per process."""

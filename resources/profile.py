@@ -64,18 +64,24 @@ class LanguageModelProfile(_Strict):
     backend: Literal["transformers", "openai", "vllm"] = Field(
         description="In this process; a server at base_url; or a vLLM server started and stopped here."
     )
-    model: str = Field(description="package:SmolLM2-135M-Instruct, a local folder, a Hub id, or the served name.")
+    model: str = Field(
+        description="package:SmolLM2-135M-Instruct, a local folder, a Hub id, or the served name."
+    )
     revision: str | None = None
     device: str = "cpu"
     dtype: Literal["float32", "bfloat16", "float16", "auto"] = "bfloat16"
     batch_size: int = Field(default=32, description="Sequences decoded together in this process.")
     batch_tokens: int = Field(default=8192, description="Padded prompt tokens of one scoring batch.")
     base_url: str | None = Field(default=None, description="http://127.0.0.1:8000/v1 for openai.")
-    api_key_env: str = Field(default="OPENAI_API_KEY", description="Environment variable with the server's key.")
+    api_key_env: str = Field(
+        default="OPENAI_API_KEY", description="Environment variable with the server's key."
+    )
     concurrency: int = Field(default=32, description="Requests under way at once.")
     timeout_s: float = 120.0
     transport_retries: int = 5
-    supports_prefix: bool = Field(default=True, description="The server can continue a begun answer (vLLM can).")
+    supports_prefix: bool = Field(
+        default=True, description="The server can continue a begun answer (vLLM can)."
+    )
     context_tokens: int = Field(default=8192, description="For a server that does not tell.")
     venv: str = Field(default=".venv-vllm", description="Environment of the vLLM that is started here.")
     server_arguments: tuple[str, ...] = ()
@@ -89,10 +95,15 @@ class LanguageModelProfile(_Strict):
 
 class ScoringProfile(_Strict):
     llm_mode: Literal["choices", "json"] = Field(
-        default="choices", description="Read the score from log-probabilities, or generate JSON as in the paper."
+        default="choices",
+        description="Read the score from log-probabilities, or generate JSON as in the paper.",
     )
-    llm_max_chars: int = Field(default=1_200, description="Characters of a document that the LLM scorer sees.")
-    positive_weight: float = Field(default=1.5, description="Loss weight of examples with score > 0 (paper: lambda).")
+    llm_max_chars: int = Field(
+        default=1_200, description="Characters of a document that the LLM scorer sees."
+    )
+    positive_weight: float = Field(
+        default=1.5, description="Loss weight of examples with score > 0 (paper: lambda)."
+    )
     explain: bool = Field(default=True, description="Generate a reason for documents that score 1 or more.")
 
 
@@ -101,8 +112,12 @@ class GenerationProfile(_Strict):
     attempts: int = Field(default=3, description="Answers asked for before a passage is given up.")
     passage_words: int = Field(default=80, description="Words of a source passage rewritten in one request.")
     passage_tokens: int = Field(default=64, description="New tokens for one passage.")
-    max_passages: int = Field(default=8, description="Documents with more passages are held back as too long.")
-    guided: bool = Field(default=True, description="Short prompts with openings given in advance, for weak models.")
+    max_passages: int = Field(
+        default=8, description="Documents with more passages are held back as too long."
+    )
+    guided: bool = Field(
+        default=True, description="Short prompts with openings given in advance, for weak models."
+    )
     temperature: float = 0.4
     top_p: float = 0.9
 
@@ -135,7 +150,9 @@ def load_profile(name_or_path: str | None = None) -> Profile:
     path = Path(chosen) if chosen.endswith((".yaml", ".yml")) else PACKAGED / f"{chosen}.yaml"
     if not path.is_file():
         known = ", ".join(sorted(file.stem for file in PACKAGED.glob("*.yaml")))
-        raise ProfileError(f"Unknown profile {chosen!r}: set SAFETY_PROFILE to one of {known}, or to a YAML file.")
+        raise ProfileError(
+            f"Unknown profile {chosen!r}: set SAFETY_PROFILE to one of {known}, or to a YAML file."
+        )
     try:
         settings = yaml.safe_load(_expand(path.read_text(encoding="utf-8"), path.name))
         return Profile.model_validate(settings)
@@ -153,7 +170,9 @@ def _expand(text: str, where: str) -> str:
         name, default = match["name"], match["default"]
         found = str(safety_home()) if name == "SAFETY_HOME" else os.environ.get(name)
         if not found and default is None:
-            raise ProfileError(f"Profile {where} needs the environment variable {name}: set it and start again.")
+            raise ProfileError(
+                f"Profile {where} needs the environment variable {name}: set it and start again."
+            )
         return found or default
 
     return re.sub(r"\$\{(?P<name>[A-Z0-9_]+)(?::-(?P<default>[^}]*))?\}", value, text)

@@ -33,7 +33,9 @@ class LakeAnswers:
             for row in rows
         }
 
-    def commit_completions(self, answered: Sequence[tuple[Ask, Completion]], model: str, revision: str) -> None:
+    def commit_completions(
+        self, answered: Sequence[tuple[Ask, Completion]], model: str, revision: str
+    ) -> None:
         columns = self._columns([ask for ask, _ in answered], model, revision)
         completions = [completion for _, completion in answered]
         columns["request_key"] = [completion.request_id for completion in completions]

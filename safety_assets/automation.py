@@ -48,7 +48,9 @@ def new_shards(
     context: dg.SensorEvaluationContext, lake: LakeResource, source: ShardSourceResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Registers shards that appear in the configured source as partitions; the nightly schedule works them off."""
-    keys = register_shards(lake.open(), source.source, source.pinned_revision(), list_source(source), "new_shards")
+    keys = register_shards(
+        lake.open(), source.source, source.pinned_revision(), list_source(source), "new_shards"
+    )
     fresh = [key for key in keys if not context.instance.has_dynamic_partition(str(SHARDS.name), key)]
     if not fresh:
         return dg.SkipReason(f"No new shard among {len(keys)} in the source.")

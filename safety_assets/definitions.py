@@ -6,13 +6,9 @@ Importing this, or loading the definitions, imports no model library: those are 
 from __future__ import annotations
 
 import os
-import warnings
 from dataclasses import dataclass
 
 import dagster as dg
-
-# Backfill policies and check specs are beta in this pinned version; saying so on every load helps nobody.
-warnings.filterwarnings("ignore", category=dg.BetaWarning)
 
 from resources.lake_resource import LakeResource
 from resources.model_resources import ModelsResource
@@ -64,7 +60,9 @@ def project_definitions(profile_name: str | None = None) -> ProjectDefinitions:
         resources={
             "lake": lake,
             "source": source,
-            "models": ModelsResource(profile_name=profile_name or os.environ.get("SAFETY_PROFILE") or DEFAULT_PROFILE),
+            "models": ModelsResource(
+                profile_name=profile_name or os.environ.get("SAFETY_PROFILE") or DEFAULT_PROFILE
+            ),
         },
         loggers={"console": dg.colored_console_logger, "terminal": terminal_logger},
     )

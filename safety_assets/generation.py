@@ -15,7 +15,14 @@ from typing import Protocol
 
 import numpy as np
 
-from resources.language_model import Completion, FinishReason, GenerationRequest, LanguageModel, Prompt, Sampling
+from resources.language_model import (
+    Completion,
+    FinishReason,
+    GenerationRequest,
+    LanguageModel,
+    Prompt,
+    Sampling,
+)
 from safety_assets.batches import groups
 
 __all__ = ["AnswerStore", "Ask", "Usage", "generate", "request_key", "score_choices"]
@@ -42,7 +49,12 @@ class Usage:
     failed: int = 0
 
     def __add__(self, other: Usage) -> Usage:
-        return Usage(*(mine + theirs for mine, theirs in zip(asdict(self).values(), asdict(other).values(), strict=True)))
+        return Usage(
+            *(
+                mine + theirs
+                for mine, theirs in zip(asdict(self).values(), asdict(other).values(), strict=True)
+            )
+        )
 
 
 class AnswerStore(Protocol):
@@ -50,7 +62,9 @@ class AnswerStore(Protocol):
 
     def completions(self, keys: Sequence[str]) -> Mapping[str, Completion]: ...
 
-    def commit_completions(self, answered: Sequence[tuple[Ask, Completion]], model: str, revision: str) -> None: ...
+    def commit_completions(
+        self, answered: Sequence[tuple[Ask, Completion]], model: str, revision: str
+    ) -> None: ...
 
     def choice_scores(self, keys: Sequence[str]) -> Mapping[str, Sequence[float]]: ...
 
@@ -98,7 +112,9 @@ def generate(
         known = dict(store.completions(keys))
         missing = {key: ask for key, ask in zip(keys, group, strict=True) if key not in known}
         requests = [GenerationRequest(key, ask.prompt, ask.sampling) for key, ask in missing.items()]
-        answered = {completion.request_id: completion for completion in model.generate(requests)} if requests else {}
+        answered = (
+            {completion.request_id: completion for completion in model.generate(requests)} if requests else {}
+        )
         finished = [
             (missing[key], completion)
             for key, completion in answered.items()

@@ -114,8 +114,12 @@ def _execute(defs: dg.Definitions, instance: dg.DagsterInstance, name: str, key:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="safety_assets.run", description=__doc__)
-    parser.add_argument("--source", default=os.environ.get("SAFETY_SOURCE", "sample"), help="sample, a folder, a URL")
-    parser.add_argument("--profile", help="packaged profile or YAML file (default: SAFETY_PROFILE, else embedded)")
+    parser.add_argument(
+        "--source", default=os.environ.get("SAFETY_SOURCE", "sample"), help="sample, a folder, a URL"
+    )
+    parser.add_argument(
+        "--profile", help="packaged profile or YAML file (default: SAFETY_PROFILE, else embedded)"
+    )
     parser.add_argument("--max-shards", type=int, help="only the first so many shards")
     return parser
 

@@ -50,7 +50,9 @@ def column_schema(table: str) -> dict[str, dg.TableSchema]:
     """Column metadata of an asset, read from the table's own DDL."""
     columns = [
         dg.TableColumn(
-            match["name"], match["type"], constraints=dg.TableColumnConstraints(nullable=not match["required"])
+            match["name"],
+            match["type"],
+            constraints=dg.TableColumnConstraints(nullable=not match["required"]),
         )
         for match in _COLUMN.finditer(statement("tables", table))
     ]
@@ -76,7 +78,11 @@ def materialised(
     lake.record_gates(version, outcomes, provenance(context))
     return dg.MaterializeResult(
         data_version=dg.DataVersion(str(version.snapshot_id)),
-        metadata={"dagster/partition_row_count": version.rows, "snapshot_id": version.snapshot_id, **metadata},
+        metadata={
+            "dagster/partition_row_count": version.rows,
+            "snapshot_id": version.snapshot_id,
+            **metadata,
+        },
         check_results=list(_results(outcomes)),
     )
 

@@ -32,7 +32,9 @@ def print_summary(
         print(f"  {row['disposition']:<12}{row['documents']:>7,}{why}")
     _heading("Language model")
     if any(asked.values()):
-        print(f"  {asked['choice_scores']:,} documents scored and {asked['generations']:,} texts generated in this run.")
+        print(
+            f"  {asked['choice_scores']:,} documents scored and {asked['generations']:,} texts generated in this run."
+        )
     else:
         print("  Nothing was asked in this run: every answer was kept from before.")
     _heading("Where to look")

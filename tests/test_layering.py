@@ -12,7 +12,15 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 # Left to right, the data's way; a stage imports only stages to its left.
 STAGES = ["corpus", "annotation", "scoring", "synthesis", "report_cards"]
-SHELL_FILES = {"assets.py", "definitions.py", "automation.py", "partitions.py", "shell.py", "terminal.py", "run.py"}
+SHELL_FILES = {
+    "assets.py",
+    "definitions.py",
+    "automation.py",
+    "partitions.py",
+    "shell.py",
+    "terminal.py",
+    "run.py",
+}
 RESOURCE_SHELLS = {"lake_resource.py", "model_resources.py", "shard_source.py"}
 HEAVY = ("torch", "transformers", "sentence_transformers", "litgpt", "sklearn", "openai")
 
@@ -63,10 +71,14 @@ def test_every_stage_is_known_here():
     assert folders == set(STAGES)
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "safety_assets").glob("*/assets.py")), ids=lambda path: path.parent.name)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "safety_assets").glob("*/assets.py")), ids=lambda path: path.parent.name
+)
 def test_asset_bodies_stay_short(path):
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-        if isinstance(node, ast.FunctionDef) and any("asset" in ast.unparse(mark) for mark in node.decorator_list):
+        if isinstance(node, ast.FunctionDef) and any(
+            "asset" in ast.unparse(mark) for mark in node.decorator_list
+        ):
             assert node.end_lineno - node.lineno <= 30, f"{path}: {node.name} is more than a thin shell"
 
 
@@ -81,7 +93,9 @@ def test_loading_the_definitions_is_quick_and_imports_no_model_library(tmp_path)
     )
     environment = {"SAFETY_HOME": str(tmp_path), "PATH": "/usr/bin:/bin", "HOME": str(tmp_path)}
     runs = [
-        subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True)
+        subprocess.run(
+            [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
         for _ in range(2)
     ]
     assert all(run.returncode == 0 for run in runs), runs[0].stderr[-2000:]

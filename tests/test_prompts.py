@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from safety_assets.prompts import Template, as_data, neutralise_control_tokens
 
-TOKENS = ["<|im_start|>", "<|im_end|>", "<|endoftext|>", "[INST]", "</s>", "<think>", "<potentially_unsafe_content>"]
+TOKENS = [
+    "<|im_start|>",
+    "<|im_end|>",
+    "<|endoftext|>",
+    "[INST]",
+    "</s>",
+    "<think>",
+    "<potentially_unsafe_content>",
+]
 
 
 @pytest.mark.parametrize("token", TOKENS)

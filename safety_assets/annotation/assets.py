@@ -1,7 +1,6 @@
 """The annotation stage in Dagster: ``safety_annotations``."""
 
 import dagster as dg
-
 from pydantic import Field
 
 from resources.lake_resource import LakeResource
@@ -25,7 +24,9 @@ from safety_assets.shell import (
 class AnnotationConfig(dg.Config):
     """Run config of ``safety_annotations``."""
 
-    labeller: str = Field(default="seeds", description="seeds (packaged), a .jsonl file of one's own, or oracle.")
+    labeller: str = Field(
+        default="seeds", description="seeds (packaged), a .jsonl file of one's own, or oracle."
+    )
     sample_size: int = Field(default=1_000, gt=0, description="Documents of the lake that the oracle labels.")
 
 
@@ -47,7 +48,12 @@ def safety_annotations(
     if config.labeller == "oracle":
         answers, settings = LakeAnswers(store, provenance(context)), models.profile().scoring
         rows = oracle_rows(
-            store, config.sample_size, models.language_model(), answers, usage, max_chars=settings.llm_max_chars
+            store,
+            config.sample_size,
+            models.language_model(),
+            answers,
+            usage,
+            max_chars=settings.llm_max_chars,
         )
     else:
         rows = seed_rows() if config.labeller == "seeds" else file_rows(Path(config.labeller))

@@ -18,6 +18,7 @@ from safety_assets.harms import HarmCategory, ScoreState
 
 __all__ = ["ask_verdicts", "oracle_rows"]
 
+
 def oracle_rows(
     lake: Lake, sample_size: int, model: LanguageModel, store: AnswerStore, usage: Usage, *, max_chars: int
 ) -> Iterator[dict[str, Any]]:
@@ -27,7 +28,9 @@ def oracle_rows(
     gives no category, so unsafe documents are filed under ``other``.
     """
     documents = lake.rows("documents_by_text_hash", {"count": sample_size})
-    verdicts = ask_verdicts([(row["document_id"], row["text"]) for row in documents], model, store, usage, max_chars)
+    verdicts = ask_verdicts(
+        [(row["document_id"], row["text"]) for row in documents], model, store, usage, max_chars
+    )
     for row, verdict in zip(documents, verdicts, strict=True):
         yield {
             "shard": UNPARTITIONED,
@@ -44,7 +47,11 @@ def oracle_rows(
 
 
 def ask_verdicts(
-    documents: Iterable[tuple[str, str]], model: LanguageModel, store: AnswerStore, usage: Usage, max_chars: int
+    documents: Iterable[tuple[str, str]],
+    model: LanguageModel,
+    store: AnswerStore,
+    usage: Usage,
+    max_chars: int,
 ) -> list[Verdict]:
     """A JSON verdict on each (id, text), in order; unreadable answers are asked for once more.
 
@@ -54,12 +61,16 @@ def ask_verdicts(
     documents = list(documents)
     verdicts: list[Verdict | None] = [None] * len(documents)
     for attempt in range(2):
-        pending = [index for index, verdict in enumerate(verdicts) if verdict is None or _worth_asking(verdict)]
+        pending = [
+            index for index, verdict in enumerate(verdicts) if verdict is None or _worth_asking(verdict)
+        ]
         asks = [
             Ask(
                 documents[index][0],
                 RUBRIC.version,
-                rubric_prompt(documents[index][1], max_chars=max_chars, fault=getattr(verdicts[index], "fault", None)),
+                rubric_prompt(
+                    documents[index][1], max_chars=max_chars, fault=getattr(verdicts[index], "fault", None)
+                ),
                 verdict_sampling(attempt),
             )
             for index in pending
@@ -71,4 +82,3 @@ def ask_verdicts(
 
 def _worth_asking(verdict: Verdict) -> bool:
     return verdict.state in (ScoreState.PARSE_FAILED, ScoreState.TRUNCATED, ScoreState.REFUSED)
-

@@ -37,7 +37,9 @@ def file_rows(path: Path) -> Iterator[dict[str, Any]]:
         AnnotationFileError: no such file, or a line that is no label; its number is named, its text is not.
     """
     if not path.is_file():
-        raise AnnotationFileError(f"There is no annotation file {path}: give seeds, oracle, or a .jsonl file.")
+        raise AnnotationFileError(
+            f"There is no annotation file {path}: give seeds, oracle, or a .jsonl file."
+        )
     with path.open(encoding="utf-8") as lines:
         for number, line in enumerate(lines, 1):
             try:
@@ -73,4 +75,6 @@ def _row(
 def seed_rows() -> Iterator[dict[str, Any]]:
     """Rows of ``safety_annotations``, one for each packaged seed."""
     for seed in load_seeds():
-        yield _row(seed.id, seed.text, seed.score, seed.category, seed.split.value, SEED_LABELLER, SEED_VERSION)
+        yield _row(
+            seed.id, seed.text, seed.score, seed.category, seed.split.value, SEED_LABELLER, SEED_VERSION
+        )

@@ -21,7 +21,14 @@ from resources.shard_source import SAMPLE, Shard, ShardSourceError, ShardSourceR
 from resources.shard_sources.shard import redacted
 from safety_assets.sample_data.sample import build_sample
 
-__all__ = ["RegisteredShard", "fetched", "list_source", "register_shards", "registered_shard", "registered_shards"]
+__all__ = [
+    "RegisteredShard",
+    "fetched",
+    "list_source",
+    "register_shards",
+    "registered_shard",
+    "registered_shards",
+]
 
 ASSET = "shards"
 

@@ -133,7 +133,9 @@ def compile_card(plan: CardPlan, lake: Lake, queries: Queries) -> ReportCard:
         comparison=compare_slices(originals[0], rephrased) if originals and rephrased else None,
         precision=_precision(lake) if plan.precision else None,
         models=[Model(**row) for row in _rows(lake, "card_models", plan)],
-        gates=[Gate(row["check_name"], row["passed"], row["failed"]) for row in _rows(lake, "card_gates", plan)],
+        gates=[
+            Gate(row["check_name"], row["passed"], row["failed"]) for row in _rows(lake, "card_gates", plan)
+        ],
         overrides=[Override(**row) for row in lake.rows("card_overrides", {"datasets": list(plan.inputs)})],
         notes=plan.notes,
     )
@@ -193,7 +195,9 @@ def _dispositions(lake: Lake) -> list[Disposition]:
 
 
 def _transition(lake: Lake) -> tuple[tuple[int, ...], ...]:
-    return transition_matrix((row["before"], row["after"], row["count"]) for row in lake.rows("safeweb_transitions"))
+    return transition_matrix(
+        (row["before"], row["after"], row["count"]) for row in lake.rows("safeweb_transitions")
+    )
 
 
 def _precision(lake: Lake) -> Precision | None:

@@ -46,7 +46,9 @@ def safety_classifier(
         override_reason=config.override_gates_because,
     )
     answers = LakeAnswers(store, provenance(context))
-    version, metrics = fit_classifier(store, versions, models, answers, usage, provenance(context), say(context))
+    version, metrics = fit_classifier(
+        store, versions, models, answers, usage, provenance(context), say(context)
+    )
     numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
     return materialised(context, store, version, classifier_gates(metrics), numbers | usage_metadata(usage))
 

@@ -46,7 +46,9 @@ def score_gates(lake: Lake, version: PartitionVersion) -> tuple[list[GateOutcome
             {key: facts[key] for key in keys},
         ),
         GateOutcome("fail_closed", facts["wrong_scores"] == 0, True, {"wrong_rows": facts["wrong_scores"]}),
-        GateOutcome("segments", facts["wrong_segments"] == 0, True, {"wrong_documents": facts["wrong_segments"]}),
+        GateOutcome(
+            "segments", facts["wrong_segments"] == 0, True, {"wrong_documents": facts["wrong_segments"]}
+        ),
         GateOutcome("score_states", unscored_rate <= MOST_UNSCORED, True, {"unscored_rate": unscored_rate}),
     ]
     numbers: dict[str, int | float] = {

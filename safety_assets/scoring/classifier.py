@@ -42,7 +42,9 @@ class Examples:
     def part(self, keep: np.ndarray) -> Examples:
         """The examples where ``keep`` is true."""
         texts = [text for text, kept in zip(self.texts, keep, strict=True) if kept]
-        return Examples(texts, self.embeddings[keep], self.scores[keep], self.categories[keep], self.splits[keep])
+        return Examples(
+            texts, self.embeddings[keep], self.scores[keep], self.categories[keep], self.splits[keep]
+        )
 
     def split(self, name: str) -> Examples:
         """The examples of a split."""
@@ -124,7 +126,9 @@ def train_classifier(examples: Examples, *, positive_weight: float) -> SafetyCla
     train, held_out = examples.split("train"), examples.split("calibration")
     missing = set(LEVELS) - set(train.scores.tolist())
     if missing:
-        raise ValueError(f"No training examples of level {sorted(missing)}: add annotations of every level 0-5.")
+        raise ValueError(
+            f"No training examples of level {sorted(missing)}: add annotations of every level 0-5."
+        )
     weights = np.where(train.scores > 0, positive_weight, 1.0)
     models: dict[str, Linear] = {}
     models["embedding"], _ = fit_linear(
@@ -142,7 +146,9 @@ def train_classifier(examples: Examples, *, positive_weight: float) -> SafetyCla
     thresholds = _thresholds(softmax(votes / temperature), held_out.scores)
     parts = [array.tobytes() for model in models.values() for array in (model.coefficients, model.intercepts)]
     digest = hashlib.sha256(b"".join(parts) + repr((temperature, thresholds)).encode()).hexdigest()[:12]
-    return SafetyClassifier(models, tuple(categories), temperature, thresholds, f"embedding-classifier@{digest}")
+    return SafetyClassifier(
+        models, tuple(categories), temperature, thresholds, f"embedding-classifier@{digest}"
+    )
 
 
 def at_least(probabilities: np.ndarray) -> np.ndarray:
@@ -201,7 +207,8 @@ def _calibration_error(probabilities: np.ndarray, happened: np.ndarray, bins: in
     """Expected calibration error: mean distance of stated to observed frequency over equal-width bins."""
     bin_of = np.minimum((probabilities * bins).astype(int), bins - 1)
     gaps = [
-        (bin_of == index).mean() * abs(probabilities[bin_of == index].mean() - happened[bin_of == index].mean())
+        (bin_of == index).mean()
+        * abs(probabilities[bin_of == index].mean() - happened[bin_of == index].mean())
         for index in range(bins)
         if (bin_of == index).any()
     ]

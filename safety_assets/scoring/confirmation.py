@@ -20,7 +20,7 @@ from safety_assets.prompts import Template, as_data
 from safety_assets.scoring.classifier import Examples
 from safety_assets.scoring.weights import Linear, fit_linear, lexical_features, pack, sigmoid, unpack
 
-__all__ = ["Confirmation", "QUESTION", "confirmation_facts", "harm_log_odds", "train_confirmation"]
+__all__ = ["QUESTION", "Confirmation", "confirmation_facts", "harm_log_odds", "train_confirmation"]
 
 QUESTION = Template(
     "confirmation",
@@ -65,7 +65,12 @@ class Confirmation:
 
 
 def harm_log_odds(
-    documents: Sequence[tuple[str, str]], model: LanguageModel, store: AnswerStore, usage: Usage, *, max_chars: int
+    documents: Sequence[tuple[str, str]],
+    model: LanguageModel,
+    store: AnswerStore,
+    usage: Usage,
+    *,
+    max_chars: int,
 ) -> np.ndarray:
     """(documents,) log-odds of Yes against No for (id, text) pairs; NaN where there was no answer."""
     system, user = QUESTION.words.split("\n---\n")
@@ -74,7 +79,10 @@ def harm_log_odds(
             document_id,
             QUESTION.version,
             Prompt(
-                (Message("system", system), Message("user", user.format(page=as_data(text, max_chars=max_chars))))
+                (
+                    Message("system", system),
+                    Message("user", user.format(page=as_data(text, max_chars=max_chars))),
+                )
             ),
             Sampling(max_new_tokens=1),
         )

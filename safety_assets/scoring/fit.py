@@ -16,7 +16,7 @@ from safety_assets.scoring.classifier import Examples, metrics_of, train_classif
 from safety_assets.scoring.confirmation import confirmation_facts, harm_log_odds, train_confirmation
 from safety_assets.scoring.llm_scorer import calibration_facts, digit_log_probabilities, fit_llm_calibration
 
-__all__ = ["fit_classifier"]
+__all__ = ["examples_of", "fit_classifier"]
 
 
 def fit_classifier(
@@ -39,7 +39,7 @@ def fit_classifier(
     with lake.report("annotations", versions=versions) as reader:
         rows = reader.read_all().to_pylist()
     encoder, settings = models.encoder(), models.profile().scoring
-    examples = _examples(rows, encoder)
+    examples = examples_of(rows, encoder)
     model = models.language_model()
     classifier = train_classifier(examples, positive_weight=settings.positive_weight)
     # The language model is not trained, so it is asked only about what calibrates and what tests it.
@@ -73,7 +73,7 @@ def fit_classifier(
     return lake.replace_partition("safety_classifier", [batch], provenance), metrics
 
 
-def _examples(rows: list[dict[str, Any]], encoder) -> Examples:
+def examples_of(rows: list[dict[str, Any]], encoder) -> Examples:
     """Annotations as single windows: a longer text is the normalised mean of its windows' embeddings."""
     texts = [row["text"] for row in rows]
     encoded = encoder.encode(texts)

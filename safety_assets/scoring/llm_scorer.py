@@ -107,7 +107,10 @@ def fit_llm_calibration(log_probabilities: np.ndarray, scores: np.ndarray) -> Ll
         # A threshold takes all equal values or none of them.
         ends = np.append(np.diff(reached[order, level]) < 0, True)
         enough = np.flatnonzero(
-            ends & (precision >= LEAST_PRECISION) & (false_alarms <= MOST_FALSE_ALARMS) & (given >= LEAST_EXAMPLES)
+            ends
+            & (precision >= LEAST_PRECISION)
+            & (false_alarms <= MOST_FALSE_ALARMS)
+            & (given >= LEAST_EXAMPLES)
         )
         if len(enough):
             thresholds[level] = float(reached[order[enough[-1]], level])
@@ -125,7 +128,12 @@ def ask_reasons(
 ) -> list[str | None]:
     """A short reason for each (id, text, category) that scored 1 or more; None where none came."""
     asks = [
-        Ask(document_id, EXPLANATION.version, _explanation(text, category, max_chars), Sampling(EXPLANATION_TOKENS))
+        Ask(
+            document_id,
+            EXPLANATION.version,
+            _explanation(text, category, max_chars),
+            Sampling(EXPLANATION_TOKENS),
+        )
         for document_id, text, category in documents
     ]
     answers = generate(asks, model, store, usage, progress=progress)
@@ -143,7 +151,9 @@ def _short(answer: str) -> str | None:
     return line if len(line) > len(EXPLANATION_PREFIX) else None
 
 
-def calibration_facts(calibration: LlmCalibration, log_probabilities: np.ndarray, scores: np.ndarray) -> dict[str, Any]:
+def calibration_facts(
+    calibration: LlmCalibration, log_probabilities: np.ndarray, scores: np.ndarray
+) -> dict[str, Any]:
     """How the calibrated scorer does on annotations it was not calibrated on."""
     from sklearn.metrics import roc_auc_score
 

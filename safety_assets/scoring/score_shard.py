@@ -37,13 +37,19 @@ def score_shard(
         def scored() -> Iterator[pa.RecordBatch]:
             snapshot_id = versions["fineweb"].snapshot_id
             with lake.read(
-                "fineweb", partition=shard, columns=COLUMNS, snapshot_id=snapshot_id, batch_rows=GROUP_DOCUMENTS
+                "fineweb",
+                partition=shard,
+                columns=COLUMNS,
+                snapshot_id=snapshot_id,
+                batch_rows=GROUP_DOCUMENTS,
             ) as reader:
                 for batch in reader:
                     documents = batch.to_pylist()
                     scores = scorer.score([(row["document_id"], row["text"]) for row in documents])
                     pairs = list(zip(documents, scores, strict=True))
-                    writer.write_batch(pa.RecordBatch.from_pylist(_segment_rows(shard, pairs, scorer), schema=schema))
+                    writer.write_batch(
+                        pa.RecordBatch.from_pylist(_segment_rows(shard, pairs, scorer), schema=schema)
+                    )
                     rows = [_score_row(shard, row, score, scorer) for row, score in pairs]
                     yield pa.RecordBatch.from_pylist(rows, schema=lake.schema("scored_fineweb"))
 
@@ -52,12 +58,14 @@ def score_shard(
             spool.seek(0)
             yield from pa.ipc.open_stream(spool)
 
-        return lake.replace_partitions({"scored_fineweb": scored(), "segment_labels": segments()}, provenance)[
-            "scored_fineweb"
-        ]
+        return lake.replace_partitions(
+            {"scored_fineweb": scored(), "segment_labels": segments()}, provenance
+        )["scored_fineweb"]
 
 
-def _score_row(shard: str, row: Mapping[str, Any], score: DocumentScore, scorer: DocumentScorer) -> dict[str, Any]:
+def _score_row(
+    shard: str, row: Mapping[str, Any], score: DocumentScore, scorer: DocumentScorer
+) -> dict[str, Any]:
     return {
         "shard": shard,
         "document_id": row["document_id"],

@@ -144,7 +144,11 @@ class DocumentScorer:
             judged = self._confirmation.probabilities(worst, odds)
             for document, probability in zip(group, judged.tolist(), strict=True):
                 known = np.isfinite(probability)
-                yield document, probability if known else None, known and probability >= self._confirmation.threshold
+                yield (
+                    document,
+                    probability if known else None,
+                    known and probability >= self._confirmation.threshold,
+                )
 
     def _embedding_levels(self, texts: Sequence[str]) -> list[int | None]:
         encoded = self._encoder.encode(texts)
@@ -245,7 +249,9 @@ def _combined(
     """The maximum of both, where both scored: a missing score could hide an unsafe text."""
     rows = list(own)
     state = ScoreState.SCORED if rows else ScoreState.MISSING
-    worst = max(rows, key=lambda row: (windows.levels[row], windows.probabilities[row] @ np.arange(6)), default=None)
+    worst = max(
+        rows, key=lambda row: (windows.levels[row], windows.probabilities[row] @ np.arange(6)), default=None
+    )
     level = int(windows.levels[worst]) if worst is not None else None
     both = level is not None and llm.score is not None
     score = max(level, llm.score) if both else None
@@ -258,7 +264,8 @@ def _combined(
         embedding_state=state.value,
         probabilities=windows.probabilities[worst].tolist() if worst is not None else None,
         segments=[
-            Segment(*spans[row], int(windows.levels[row]), windows.probabilities[row].tolist()) for row in rows
+            Segment(*spans[row], int(windows.levels[row]), windows.probabilities[row].tolist())
+            for row in rows
         ],
         llm_score=llm.score,
         llm_state=llm.state.value,

@@ -47,7 +47,9 @@ def fit_linear(
     """
     from sklearn.linear_model import LogisticRegression
 
-    fitted = LogisticRegression(C=strength, max_iter=3_000).fit(features, np.asarray(labels), sample_weight=weights)
+    fitted = LogisticRegression(C=strength, max_iter=3_000).fit(
+        features, np.asarray(labels), sample_weight=weights
+    )
     linear = Linear(fitted.coef_.astype(np.float32), fitted.intercept_.astype(np.float32))
     return linear, fitted.classes_.tolist()
 
@@ -110,7 +112,9 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, Linear]]:
                 for name in names
             }
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
-        raise ValueError("These bytes are no classifier head: materialise safety_classifier again.") from error
+        raise ValueError(
+            "These bytes are no classifier head: materialise safety_classifier again."
+        ) from error
     if header.get("format") != FORMAT:
         raise ValueError(
             f"This classifier head has format {header.get('format')}, not {FORMAT}: materialise safety_classifier again."

@@ -85,7 +85,9 @@ def refuseweb(
     work, scorer = _synthesiser(context, store, models)
     judged = scorer.confirm(documents_to_refuse(store, versions, shard))
     rows = (
-        dialogue_row(shard, dialogue, work.model, _tokens(work, *(turn.content for turn in dialogue.turns or ())))
+        dialogue_row(
+            shard, dialogue, work.model, _tokens(work, *(turn.content for turn in dialogue.turns or ()))
+        )
         for dialogue in refuse(judged, work)
     )
     return _written(context, store, rows, "refuseweb", work.usage)

@@ -14,14 +14,18 @@ CHECKS = {
 }
 
 
-def synthesis_gates(lake: Lake, version: PartitionVersion) -> tuple[list[GateOutcome], dict[str, int | float]]:
+def synthesis_gates(
+    lake: Lake, version: PartitionVersion
+) -> tuple[list[GateOutcome], dict[str, int | float]]:
     """Outcomes for a version that was just written, and the numbers for its metadata."""
     parameters = {"partition": version.partition}
     facts = lake.rows(f"{version.table}_facts", parameters | {"max_safe": MAX_SAFE_SCORE})[0]
     states = {row["state"]: row["count"] for row in lake.rows(f"{version.table}_states", parameters)}
     whole = facts["rows"] == facts["documents"] == facts["sources"]
     outcomes = [
-        GateOutcome("conservation", whole, True, {key: facts[key] for key in ("rows", "documents", "sources")}),
+        GateOutcome(
+            "conservation", whole, True, {key: facts[key] for key in ("rows", "documents", "sources")}
+        ),
         GateOutcome("complete", facts["incomplete"] == 0, True, {"incomplete_rows": facts["incomplete"]}),
         GateOutcome("safe_after", facts["unsafe"] == 0, True, {"unsafe_rows": facts["unsafe"]}),
     ]

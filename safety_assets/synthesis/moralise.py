@@ -130,7 +130,11 @@ def _assemble(dialogue: RefusedDialogue, sections: Sequence[Draft]) -> str | Non
 
 
 def _judge(
-    dialogue: RefusedDialogue, sections: Sequence[Draft], text: str | None, score: int | None, work: Synthesiser
+    dialogue: RefusedDialogue,
+    sections: Sequence[Draft],
+    text: str | None,
+    score: int | None,
+    work: Synthesiser,
 ) -> Article:
     worst = highest_sentence_score(text, work) if text else None
     if text is None:

@@ -15,7 +15,13 @@ from safety_assets.prompts import Template, as_data
 from safety_assets.sentences import passage_spans
 from safety_assets.synthesis.drafting import Draft, Piece, chat, draft, highest_sentence_score
 from safety_assets.synthesis.harms_in_words import harm_of
-from safety_assets.synthesis.records import ACCEPTED, MAX_SAFE_SCORE, SourceDocument, SynthesisSettings, Synthesiser
+from safety_assets.synthesis.records import (
+    ACCEPTED,
+    MAX_SAFE_SCORE,
+    SourceDocument,
+    Synthesiser,
+    SynthesisSettings,
+)
 from safety_assets.synthesis.styles import Style, style_of
 from safety_assets.synthesis.validators import Fault, key_terms
 
@@ -71,7 +77,11 @@ def _retell_group(documents: Sequence[SourceDocument], work: Synthesiser) -> Ite
         drafts[owner].append(drafted)
     texts = [_assemble(*pair) for pair in zip(documents, drafts, strict=True)]
     whole = [index for index, text in enumerate(texts) if text]
-    scores = dict(zip(whole, work.rescorer.documents([texts[index] for index in whole]), strict=True)) if whole else {}
+    scores = (
+        dict(zip(whole, work.rescorer.documents([texts[index] for index in whole]), strict=True))
+        if whole
+        else {}
+    )
     for index, document in enumerate(documents):
         yield _judge(document, drafts[index], texts[index], scores.get(index), work)
 
@@ -107,7 +117,9 @@ def _assemble(document: SourceDocument, drafts: Sequence[Draft]) -> str | None:
     style, harm = style_of(document.document_id), harm_of(document.category)
     paragraphs = [style.opening.format(topic=harm.topic, why=harm.why)]
     for drafted in drafts:
-        paragraphs.append(drafted.text or "One part of the page is not retold here, out of respect for the reader.")
+        paragraphs.append(
+            drafted.text or "One part of the page is not retold here, out of respect for the reader."
+        )
     paragraphs.append(style.closing)
     return "\n\n".join(paragraphs)
 

@@ -129,14 +129,22 @@ def _pieces(document: SourceDocument) -> list[Piece]:
 
     return [
         Piece(
-            document.document_id, "request", REQUEST, request, REQUEST_TOKENS, max_score=MAX_REQUEST_SCORE, may_refuse=True
+            document.document_id,
+            "request",
+            REQUEST,
+            request,
+            REQUEST_TOKENS,
+            max_score=MAX_REQUEST_SCORE,
+            may_refuse=True,
         ),
         _response(document, harm, "reason", "Say briefly why it would do harm.", harm.reason_leads),
         _response(document, harm, "alternative", "Offer something helpful instead.", harm.alternative_leads),
     ]
 
 
-def _response(document: SourceDocument, harm: HarmInWords, name: str, task: str, leads: Sequence[str]) -> Piece:
+def _response(
+    document: SourceDocument, harm: HarmInWords, name: str, task: str, leads: Sequence[str]
+) -> Piece:
     system, user = RESPONSE.words.split("\n---\n")
 
     def prompt(attempt: int) -> Prompt:
@@ -152,7 +160,9 @@ def _topic(document: SourceDocument, harm: HarmInWords) -> str:
     return f"{harm.topic} ({', '.join(terms)})" if terms else harm.topic
 
 
-def _turns(document: SourceDocument, request: Draft, reason: Draft, alternative: Draft) -> tuple[Turn, ...] | None:
+def _turns(
+    document: SourceDocument, request: Draft, reason: Draft, alternative: Draft
+) -> tuple[Turn, ...] | None:
     if request.text is None or reason.text is None or alternative.text is None:
         return None
     key = document.document_id

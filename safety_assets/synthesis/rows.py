@@ -17,9 +17,9 @@ from safety_assets.synthesis.refuse import REQUEST, RESPONSE, Dialogue
 __all__ = [
     "article_row",
     "dialogue_row",
+    "dialogues_to_moralise",
     "documents_to_refuse",
     "documents_to_rephrase",
-    "dialogues_to_moralise",
     "retelling_row",
     "synthesis_settings",
 ]

@@ -41,7 +41,10 @@ STYLES: tuple[Style, ...] = (
         "You host a calm educational podcast for families.",
         "Retell the page's next part to your listeners in two or three friendly sentences.",
         "Welcome back to the show. Today's page is about {topic}. {why}",
-        ("Listeners, the part about {terms} tells us that", "When the page turns to {terms}, it explains that"),
+        (
+            "Listeners, the part about {terms} tells us that",
+            "When the page turns to {terms}, it explains that",
+        ),
         "Thank you for listening. Until next time, talk it over with somebody you trust.",
     ),
     Style(
@@ -72,9 +75,9 @@ STYLES: tuple[Style, ...] = (
         "parent_and_child",
         "You are a kind parent who explains things to a child.",
         "Explain the page's next part to your child in two or three gentle sentences.",
-        "\"What are you reading?\" the child asked. \"It is about {topic},\" said the parent. \"{why}\"",
-        ("\"And what about {terms}?\" The parent explained that", "Coming to {terms}, the parent said that"),
-        "\"I am glad I asked,\" said the child. \"You can always ask,\" said the parent.",
+        '"What are you reading?" the child asked. "It is about {topic}," said the parent. "{why}"',
+        ('"And what about {terms}?" The parent explained that', "Coming to {terms}, the parent said that"),
+        '"I am glad I asked," said the child. "You can always ask," said the parent.',
     ),
     Style(
         "two_friends",

@@ -117,7 +117,9 @@ def key_terms(text: str, count: int, *, skip: int = 0) -> list[str]:
     Args:
         skip: leave out so many of the strongest, for another try with other words.
     """
-    words = [word for word in _words(text) if len(word) > 3 and word.isalpha() and word not in _FUNCTION_WORDS]
+    words = [
+        word for word in _words(text) if len(word) > 3 and word.isalpha() and word not in _FUNCTION_WORDS
+    ]
     order = {word: position for position, word in reversed(list(enumerate(words)))}
     ranked = sorted(order, key=lambda word: (-min(len(word), 9) - words.count(word), order[word]))
     chosen = ranked[skip : skip + count] or ranked[:count]

@@ -44,7 +44,10 @@ def test_too_few_labels_fail_the_gate(lake, written_by):
 
 def test_labels_from_a_file(tmp_path):
     path = tmp_path / "mine.jsonl"
-    lines = [{"text": "One.", "score": 0, "category": "none"}, {"text": "Two.", "score": 4, "category": "hate", "split": "test"}]
+    lines = [
+        {"text": "One.", "score": 0, "category": "none"},
+        {"text": "Two.", "score": 4, "category": "hate", "split": "test"},
+    ]
     path.write_text("\n".join(map(json.dumps, lines)))
     rows = list(file_rows(path))
     assert [(row["score"], row["category"], row["labeller"]) for row in rows] == [
@@ -54,11 +57,13 @@ def test_labels_from_a_file(tmp_path):
     assert rows[1]["split"] == "test"
 
 
-@pytest.mark.parametrize("line", ["no json", '{"text": "secret words", "score": 7, "category": "none"}', '{"score": 1}', "[]"])
+@pytest.mark.parametrize(
+    "line", ["no json", '{"text": "secret words", "score": 7, "category": "none"}', '{"score": 1}', "[]"]
+)
 def test_a_bad_line_is_named_by_number_and_not_quoted(tmp_path, line):
     path = tmp_path / "bad.jsonl"
     path.write_text(line)
-    with pytest.raises(AnnotationFileError, match="Line 1 of bad.jsonl") as caught:
+    with pytest.raises(AnnotationFileError, match=r"Line 1 of bad\.jsonl") as caught:
         list(file_rows(path))
     assert "secret words" not in str(caught.value)
 
@@ -104,7 +109,13 @@ def test_a_page_that_names_its_own_score_stays_data():
 def test_the_oracle_labels_a_sample_that_does_not_depend_on_sharding(lake, written_by):
     def fill(shard, numbers):
         rows = [
-            {"shard": shard, "row_number": n, "document_id": f"{shard}-{n}", "text": f"Page {n}.", "text_hash": f"{n:064x}"}
+            {
+                "shard": shard,
+                "row_number": n,
+                "document_id": f"{shard}-{n}",
+                "text": f"Page {n}.",
+                "text_hash": f"{n:064x}",
+            }
             for n in numbers
         ]
         lake.replace_partition("fineweb", record_batches(rows, lake.schema("fineweb")), written_by(shard))

@@ -18,7 +18,14 @@ MODEL = {"template": "t@1", "model": "tiny", "model_revision": "r1", "attempts":
 
 
 def document(number: int, text: str) -> dict:
-    return {"shard": "s", "row_number": number, "document_id": f"d{number}", "text_hash": "h", "text": text, "token_count": 10}
+    return {
+        "shard": "s",
+        "row_number": number,
+        "document_id": f"d{number}",
+        "text_hash": "h",
+        "text": text,
+        "token_count": 10,
+    }
 
 
 def score(number: int, level: int | None) -> dict:
@@ -44,7 +51,12 @@ def filled(lake, written_by):
     def write(table: str, rows: list[dict]):
         return lake.replace_partition(table, record_batches(rows, lake.schema(table)), written_by("s", table))
 
-    texts = ["A quiet day.", "An armed robbery, and another armed robbery.", "Their home address was told.", "Threats."]
+    texts = [
+        "A quiet day.",
+        "An armed robbery, and another armed robbery.",
+        "Their home address was told.",
+        "Threats.",
+    ]
     write("fineweb", [document(number, text) for number, text in enumerate([*texts, "No score."])])
     scored = write("scored_fineweb", [score(0, 0), score(1, 3), score(2, 2), score(3, 5), score(4, None)])
     write("safeweb", [retelling(1, 3, "accepted", 0), retelling(2, 2, "unsafe_text", 4)])
@@ -88,7 +100,9 @@ def test_retellings_are_compared_with_their_own_sources_only(filled):
 
 
 def test_an_override_is_on_the_card_of_what_it_let_through(filled, written_by):
-    filled.require_gates([("fineweb", "s")], provenance=written_by("s", "scored_fineweb"), override_reason="a trial")
+    filled.require_gates(
+        [("fineweb", "s")], provenance=written_by("s", "scored_fineweb"), override_reason="a trial"
+    )
     card = compile_card(PLANS["scored_fineweb"], filled, QUERIES)
     assert [override.reason for override in card.overrides] == ["a trial"]
 

@@ -55,7 +55,10 @@ def test_training_is_deterministic(classifier, seed_examples):
 def test_a_weight_on_unsafe_examples_finds_more_of_them(seed_examples, classifier):
     eager = train_classifier(seed_examples, positive_weight=20.0)
     test = seed_examples.split("test")
-    reached = [at_least(model.score_windows(test.texts, test.embeddings).probabilities)[:, 1] for model in (classifier, eager)]
+    reached = [
+        at_least(model.score_windows(test.texts, test.embeddings).probabilities)[:, 1]
+        for model in (classifier, eager)
+    ]
     assert reached[1].mean() > reached[0].mean()
 
 

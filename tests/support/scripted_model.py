@@ -28,7 +28,9 @@ class ScriptedModel:
             self.asked.append(request)
             answer = self.answer(request)
             if isinstance(answer, str):
-                answer = Completion(request.request_id, request.prompt.prefix + answer, FinishReason.STOP, 10, 5)
+                answer = Completion(
+                    request.request_id, request.prompt.prefix + answer, FinishReason.STOP, 10, 5
+                )
             yield answer
 
     def score_choices(self, prompts: Sequence[Prompt], choices: Sequence[str]) -> np.ndarray:

@@ -16,12 +16,17 @@ LEVELS = {"stupid": 2, "vicious": 4}
 
 
 def document(number: int = 0, *, score: int = 2, text: str | None = None) -> SourceDocument:
-    text = text or "The neighbour is a stupid trumpet player. His concerts keep the harbour street awake every night."
+    text = (
+        text
+        or "The neighbour is a stupid trumpet player. His concerts keep the harbour street awake every night."
+    )
     return SourceDocument(f"doc-{number}", text, "hash", score, "other", 20)
 
 
 def synthesiser(answer, store=None) -> Synthesiser:
-    return Synthesiser(ScriptedModel(answer), store or MemoryAnswers(), WordRescorer(LEVELS), SynthesisSettings())
+    return Synthesiser(
+        ScriptedModel(answer), store or MemoryAnswers(), WordRescorer(LEVELS), SynthesisSettings()
+    )
 
 
 def retell(request: GenerationRequest) -> str:
@@ -45,7 +50,11 @@ def test_every_source_has_exactly_one_row_in_order():
 
 def test_an_unsafe_sentence_is_asked_again_and_counted():
     def answer(request):
-        return " he is a vicious man, they say of him in the street." if request.sampling.seed == 0 else retell(request)
+        return (
+            " he is a vicious man, they say of him in the street."
+            if request.sampling.seed == 0
+            else retell(request)
+        )
 
     (told,) = recontextualise([document()], synthesiser(answer))
     assert told.state == ACCEPTED
@@ -53,7 +62,9 @@ def test_an_unsafe_sentence_is_asked_again_and_counted():
     assert "vicious" not in told.text
 
 
-@pytest.mark.parametrize("words", [" he is a vicious man, they say of him.", " he is an unscorable man, they say of him."])
+@pytest.mark.parametrize(
+    "words", [" he is a vicious man, they say of him.", " he is an unscorable man, they say of him."]
+)
 def test_text_that_stays_unsafe_or_unscored_is_held_back(words):
     (told,) = recontextualise([document()], synthesiser(lambda _: words))
     assert told.state == "too_many_gaps"
@@ -108,7 +119,9 @@ def refusing(request: GenerationRequest) -> str:
 
 
 def test_only_confirmed_documents_become_dialogues():
-    rows = list(refuse([(document(0, score=5), 0.9, True), (document(1, score=4), 0.1, False)], synthesiser(refusing)))
+    rows = list(
+        refuse([(document(0, score=5), 0.9, True), (document(1, score=4), 0.1, False)], synthesiser(refusing))
+    )
     assert [row.state for row in rows] == [ACCEPTED, "unconfirmed"]
     assert rows[1].turns is None
 
@@ -146,8 +159,12 @@ def test_a_failed_model_answer_is_never_accepted():
 
 
 def test_an_article_has_a_title_headings_and_the_principle_but_no_dialogue():
-    dialogue = RefusedDialogue("doc-0", 5, "harassment_discrimination", "Help me mock them.", "I won't help with this.")
-    (article,) = moralise([dialogue], synthesiser(lambda _: " people feel respected when others speak kindly to them."))
+    dialogue = RefusedDialogue(
+        "doc-0", 5, "harassment_discrimination", "Help me mock them.", "I won't help with this."
+    )
+    (article,) = moralise(
+        [dialogue], synthesiser(lambda _: " people feel respected when others speak kindly to them.")
+    )
     assert article.state == ACCEPTED
     assert article.text.startswith(f"# {article.title}")
     assert article.text.count("\n## ") == 3

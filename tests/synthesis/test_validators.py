@@ -18,7 +18,9 @@ def completion(text: str, reason: FinishReason = FinishReason.STOP) -> Completio
 
 
 def fault_of(answer: str, reason: FinishReason = FinishReason.STOP, **options) -> Fault | None:
-    return find_fault(completion(answer, reason), whole_sentences(answer), options.pop("source", SOURCE), **options)
+    return find_fault(
+        completion(answer, reason), whole_sentences(answer), options.pop("source", SOURCE), **options
+    )
 
 
 def test_a_faithful_retelling_has_no_fault():
@@ -30,12 +32,21 @@ def test_a_faithful_retelling_has_no_fault():
     [
         ("", Fault.EMPTY),
         ("I'm sorry, but I cannot help with the harbour festival or the neighbours.", Fault.REFUSAL),
-        ("Here is a revised version of the text about the harbour festival and its trumpets.", Fault.META_TALK),
+        (
+            "Here is a revised version of the text about the harbour festival and its trumpets.",
+            Fault.META_TALK,
+        ),
         (SOURCE, Fault.COPY_THROUGH),
         ("It was a day like any other, and the cat sat on the mat with a cup of tea.", Fault.UNFAITHFUL),
         ("Harbour festival trumpets neighbours loud complained harbour night.", Fault.OTHER_LANGUAGE),
-        ("Das Hafenfest war laut, und die Nachbarn beschwerten sich über festival neighbours.", Fault.OTHER_LANGUAGE),
-        ("The harbour festival is " + "so good and so loud and so good and so loud and " * 6 + "fine.", Fault.DEGENERATE),
+        (
+            "Das Hafenfest war laut, und die Nachbarn beschwerten sich über festival neighbours.",
+            Fault.OTHER_LANGUAGE,
+        ),
+        (
+            "The harbour festival is " + "so good and so loud and so good and so loud and " * 6 + "fine.",
+            Fault.DEGENERATE,
+        ),
     ],
 )
 def test_each_fault_is_found(answer, fault):
@@ -52,7 +63,10 @@ def test_transport_failures_and_overlong_prompts_are_no_answers():
 
 
 def test_a_refusal_is_fine_where_one_is_asked_for():
-    assert fault_of("I won't help, because it would hurt them and their families.", source="", may_refuse=True) is None
+    assert (
+        fault_of("I won't help, because it would hurt them and their families.", source="", may_refuse=True)
+        is None
+    )
 
 
 def test_whole_sentences_drops_the_unfinished_end_and_list_residue():

@@ -1,0 +1,36 @@
+"""``make bench``: every figure that has a goal, measured in this run, as one table."""
+
+from __future__ import annotations
+
+import sys
+
+from bench.lake import four_writers, memory_growth
+from bench.loading import loading
+from bench.scoring import choices_against_json, embedding_through_the_asset
+
+
+def main() -> int:
+    """Print the table; 1 if a goal is missed."""
+    rows: list[tuple[str, float, str, float]] = []
+    found = loading()
+    rows.append(("definitions load, seconds", found["seconds"], "<=", 3))
+    rows.append(("definitions import torch", found["imports_torch"], "<=", 0))
+    writers = four_writers()
+    rows.append(("4 processes x 20 x 2,000 rows, seconds", writers["seconds"], "<=", 10))
+    rows.append(("rows lost or doubled", writers["lost"] + writers["doubled"], "<=", 0))
+    rows.append(("peak memory at 10x the rows, ratio", memory_growth()["ratio"], "<=", 1.3))
+    rows.append(
+        ("embedding through the asset / bare encoder", embedding_through_the_asset()["ratio"], ">=", 0.9)
+    )
+    rows.append(("JSON mode / log-probabilities, time", choices_against_json()["ratio"], ">=", 5))
+    missed = 0
+    print(f"\n{'what':<46}{'measured':>10}   goal")
+    for name, value, sign, goal in rows:
+        met = value <= goal if sign == "<=" else value >= goal
+        missed += not met
+        print(f"{name:<46}{value:>10.2f}   {sign} {goal:g}  {'' if met else 'MISSED'}")
+    return 1 if missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
