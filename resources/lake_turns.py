@@ -58,7 +58,7 @@ def hold(path: Path) -> int | None:
 
 
 def let_go(descriptor: int) -> None:
-    """Unlock and close. A child forked meanwhile has the descriptor too, so that closing alone is not enough."""
+    """Unlock and close; a child forked meanwhile has the descriptor too, so closing alone is not enough."""
     fcntl.flock(descriptor, fcntl.LOCK_UN)
     os.close(descriptor)
 

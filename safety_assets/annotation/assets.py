@@ -1,5 +1,7 @@
 """The annotation stage in Dagster: ``safety_annotations``."""
 
+from pathlib import Path
+
 import dagster as dg
 from pydantic import Field
 
