@@ -31,10 +31,10 @@ def main(arguments: list[str] | None = None) -> int:
     if options.profile:
         os.environ["SAFETY_PROFILE"] = options.profile
     os.environ["SAFETY_SOURCE"] = _absolute(options.source)
-    os.environ.setdefault("DAGSTER_HOME", str(safety_home() / "dagster"))
-    _prepare_instance(Path(os.environ["DAGSTER_HOME"]))
+    os.environ["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(safety_home() / "dagster")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
+        _prepare_instance(Path(os.environ["DAGSTER_HOME"]))
         return _run(options.max_shards)
     except ResourceError as error:
         print(f"\nFailed: {error}", file=sys.stderr)
@@ -120,8 +120,15 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--profile", help="packaged profile or YAML file (default: SAFETY_PROFILE, else embedded)"
     )
-    parser.add_argument("--max-shards", type=int, help="only the first so many shards")
+    parser.add_argument("--max-shards", type=_at_least_one, help="only the first so many shards")
     return parser
+
+
+def _at_least_one(text: str) -> int:
+    count = int(text)
+    if count < 1:
+        raise argparse.ArgumentTypeError(f"{count} shards are none: give 1 or more, or leave it out")
+    return count
 
 
 def _absolute(source: str) -> str:

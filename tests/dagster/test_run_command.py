@@ -82,7 +82,6 @@ def test_an_address_with_a_password_is_refused_without_repeating_it(home):
     complaint(done)
 
 
-@pytest.mark.xfail(strict=True, reason="run.py makes DAGSTER_HOME before it catches errors")
 def test_a_home_that_cannot_be_written_is_named(home, tmp_path):
     blocked = tmp_path / "file"
     blocked.write_text("not a folder")
@@ -92,16 +91,12 @@ def test_a_home_that_cannot_be_written_is_named(home, tmp_path):
     assert blocked.read_text() == "not a folder"
 
 
-@pytest.mark.xfail(strict=True, reason="run.py takes an empty DAGSTER_HOME for the working folder")
 def test_an_empty_dagster_home_counts_as_none(home, tmp_path):
     # No profile of that name: the run ends before anything but the instance's folder is made.
     run(home.environment() | {"DAGSTER_HOME": "", "SAFETY_PROFILE": "none"}, cwd=tmp_path)
     assert not (tmp_path / "dagster.yaml").exists()
 
 
-@pytest.mark.xfail(
-    strict=True, reason="run.py takes any number of shards, also one that selects none of them"
-)
 @pytest.mark.parametrize("count", ["0", "-1"])
 def test_a_number_of_shards_that_makes_no_sense_is_refused(home, count):
     # A run that gets past its options ends at the unknown profile with code 1; wrong options end it with 2.
