@@ -130,7 +130,7 @@ def test_a_cards_inputs_change_with_any_partition(filled, written_by):
 def test_the_precision_of_the_second_judgement_is_that_of_the_newest_classifier(filled, written_by):
     metrics = {"confirmation": {"true_positives": 8, "confirmed": 10, "examples": 40}}
     row = {
-        "shard": UNPARTITIONED, "version": "1", "encoder": "e", "encoder_revision": "r", "head": b"", "annotations_snapshot_id": 1,
+        "shard": UNPARTITIONED, "version": "1", "encoder": "e", "encoder_revision": "r", "head": b"", "confirmation": b"", "llm_thresholds": "{}", "annotations_snapshot_id": 1,
         "metrics": json.dumps(metrics),
     }  # fmt: skip
     batch = pa.RecordBatch.from_pylist([row], schema=filled.schema("safety_classifier"))
