@@ -6,13 +6,15 @@ import dagster as dg
 
 from resources.lake_resource import LakeResource
 from resources.shard_source import ShardSourceResource
-from safety_assets.corpus.registry import list_source, register_shards
+from safety_assets.corpus.registry import list_source, register_shards, registered_shards
 from safety_assets.partitions import SHARDS
 
 __all__ = ["JOBS", "NIGHTLY_SHARDS", "SCHEDULES", "SENSORS"]
 
 # Shards that one night may backfill: bounds the night's work, and what one bad setting can do.
 NIGHTLY_SHARDS = 50
+# New shards that one tick of the sensor registers.
+SHARDS_PER_TICK = 100
 
 _PER_SHARD = ("fineweb", "scored_fineweb", "safeweb", "refuseweb", "moral_education")
 
@@ -48,12 +50,15 @@ def new_shards(
     context: dg.SensorEvaluationContext, lake: LakeResource, source: ShardSourceResource
 ) -> dg.SensorResult | dg.SkipReason:
     """Registers shards that appear in the configured source as partitions; the nightly schedule works them off."""
-    keys = register_shards(
-        lake.open(), source.source, source.pinned_revision(), list_source(source), "new_shards"
-    )
-    fresh = [key for key in keys if not context.instance.has_dynamic_partition(str(SHARDS.name), key)]
+    store, shards = lake.open(), list_source(source)
+    existing = set(context.instance.get_dynamic_partitions(str(SHARDS.name)))
+    known = {entry.shard for entry in registered_shards(store).values()}
+    # Registering takes a transaction each, and a sensor has a minute: the rest follows at the next tick.
+    unknown = [shard for shard in shards if shard not in known or shard.key not in existing][:SHARDS_PER_TICK]
+    keys = register_shards(store, source.source, source.pinned_revision(), unknown, "new_shards")
+    fresh = [key for key in keys if key not in existing]
     if not fresh:
-        return dg.SkipReason(f"No new shard among {len(keys)} in the source.")
+        return dg.SkipReason(f"No new shard among {len(shards)} in the source.")
     return dg.SensorResult(dynamic_partitions_requests=[SHARDS.build_add_request(fresh)])
 
 
@@ -62,7 +67,9 @@ def nightly_backfill(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRe
     """Requests at most NIGHTLY_SHARDS runs, for registered shards that no stage's end has materialised yet."""
     keys = context.instance.get_dynamic_partitions(str(SHARDS.name))
     done = context.instance.get_materialized_partitions(dg.AssetKey("moral_education"))
-    missing = sorted(set(keys) - done)[:NIGHTLY_SHARDS]
+    # Those that failed before come last, so that broken shards do not keep the others waiting.
+    failed = context.instance.get_status_by_partition(dg.AssetKey("fineweb"), list(keys), SHARDS) or {}
+    missing = sorted(set(keys) - done, key=lambda key: (failed.get(key) is not None, key))[:NIGHTLY_SHARDS]
     if not missing:
         yield dg.SkipReason(f"All {len(keys)} registered shards are done.")
     for key in missing:

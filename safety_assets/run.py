@@ -66,8 +66,11 @@ def _run(max_shards: int | None) -> int:
             if not _execute(defs, instance, name, key):
                 failures.append(label)
                 if name == "prepare_scoring":
-                    break
+                    break  # nothing can be scored without it
     asked = {kind: count - usage_before[kind] for kind, count in lake.rows("answers_kept")[0].items()}
+    if failures and failures[0].endswith("prepare_scoring"):
+        print(f"\n  FAILED: {failures[0]}. No shard was begun: mend the cause and run again.")
+        return 1
     print_summary(lake, keys, asked, failures, time.monotonic() - started)
     return 1 if failures else 0
 
@@ -108,7 +111,9 @@ def _execute(defs: dg.Definitions, instance: dg.DagsterInstance, name: str, key:
         if event.is_step_failure:
             error = event.step_failure_data.error
             cause = error.cause or error
-            print(f"      {event.step_key} failed: {cause.message.strip().splitlines()[0]}", file=sys.stderr)
+            line = cause.message.strip().splitlines()[0].removeprefix(f"{cause.cls_name}: ")
+            # Exceptions of this project come with their module's name before the message.
+            print(f"      {event.step_key} failed: {line.split('Error: ', 1)[-1]}", file=sys.stderr)
     return result.success
 
 

@@ -36,9 +36,10 @@ def print_summary(
             f"  {asked['choice_scores']:,} documents scored and {asked['generations']:,} texts generated in this run."
         )
     else:
-        print("  Nothing was asked in this run: every answer was kept from before.")
+        print("  Nothing was asked in this run: every answer it needed was kept from before.")
     _heading("Where to look")
-    print(f"  Report cards   {safety_home() / 'report_cards' / 'index.html'}")
+    index = safety_home() / "report_cards" / "index.html"
+    print(f"  Report cards   {index if index.exists() else 'none were written'}")
     print("  Web UI         make ui, then http://127.0.0.1:3000")
     print("  SQL            make sql")
     for failure in failures:

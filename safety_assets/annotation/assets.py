@@ -34,7 +34,7 @@ class AnnotationConfig(dg.Config):
 
 @dg.asset(
     group_name="annotation",
-    kinds={"duckdb"},
+    kinds={"llm", "duckdb"},
     owners=OWNERS,
     code_version="1",
     check_specs=check_specs("safety_annotations", CHECKS),
