@@ -15,19 +15,18 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from resources import gates, lake_upkeep
+from resources import gates
 from resources.duckdb_text import identifier
 from resources.lake_commits import Commits, insertion, replacement
 from resources.lake_connection import LakeSettings, cannot_open, connect
 from resources.lake_reader import LakeReader
-from resources.lake_records import UNPARTITIONED, Compaction, GateOutcome, PartitionVersion, Provenance
+from resources.lake_records import UNPARTITIONED, GateOutcome, PartitionVersion, Provenance
 from resources.lake_schema import create_schema
 from resources.lake_spool import Workspace, spool
 from resources.lake_turns import turns_of
 
 __all__ = [
     "UNPARTITIONED",
-    "Compaction",
     "GateOutcome",
     "Lake",
     "LakeSettings",
@@ -121,19 +120,6 @@ class Lake(LakeReader):
     def append(self, table: str, batch: pa.RecordBatch, provenance: Provenance) -> int:
         """Add one batch of rows in a transaction of its own; returns the snapshot id. No version changes."""
         return self._commits.run(insertion(table, batch), provenance)
-
-    def compact(self, keep_days: int) -> Compaction:
-        """Merge small files, write inlined rows to files, forget snapshots, remove files nobody needs.
-
-        A snapshot is forgotten when it is older than ``keep_days``, is not the newest, and is not the version
-        of any partition in the ledger: a version once handed out can be read for ever. Files go ``keep_days``
-        after the last snapshot that needs them. Other processes may read and write meanwhile, if
-        ``keep_days`` is at least 1; with 0 a reader that began before may lose its files.
-
-        Raises:
-            LakeError: a negative ``keep_days``, or the catalog or the store refused.
-        """
-        return lake_upkeep.compact(self._connection, self._commits, keep_days)
 
     def record_gates(
         self, version: PartitionVersion, outcomes: Sequence[GateOutcome], provenance: Provenance

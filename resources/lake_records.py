@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["UNPARTITIONED", "Compaction", "GateOutcome", "PartitionVersion", "Provenance"]
+__all__ = ["UNPARTITIONED", "GateOutcome", "PartitionVersion", "Provenance"]
 
 # The one partition of an asset that has no partitions.
 UNPARTITIONED = "all"
@@ -42,13 +42,3 @@ class GateOutcome:
     passed: bool
     blocking: bool
     facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True)
-class Compaction:
-    """What one round of upkeep did, in files and snapshots."""
-
-    tables_flushed: int
-    files_merged: int
-    snapshots_expired: int
-    files_removed: int

@@ -86,20 +86,6 @@ def test_a_disk_that_fills_while_inserting(tmp_path: Path, small_disk):
     lake.close()
 
 
-def test_files_of_a_killed_writer_are_removed_by_upkeep_a_day_later(tmp_path: Path):
-    lake = Lake(settings_in(tmp_path))
-    lake.replace_partition(DOCUMENTS, documents(lake, 50, "old"), by("a"))
-    (file,) = (tmp_path / "data").rglob("*.parquet")
-    orphans = [file.with_name(f"ducklake-{name}.parquet") for name in ("young", "old")]
-    for orphan in orphans:
-        orphan.write_bytes(b"half a file")
-    os.utime(orphans[1], (time.time() - 2 * STALE_S,) * 2)
-    assert lake.compact(keep_days=0).files_removed == 1
-    assert [orphan.exists() for orphan in orphans] == [True, False]
-    assert count(lake) == 50
-    lake.close()
-
-
 def test_a_disk_that_fills_under_the_catalog(tmp_path: Path, small_disk):
     small_disk(tmp_path / "catalog", "2m")
     lake = Lake(LakeSettings(f"sqlite:{tmp_path}/catalog/catalog.sqlite", f"{tmp_path}/lake/data"))
