@@ -25,11 +25,12 @@ PARTITIONS = 4
 SMALL_ROWS, LARGE_ROWS, TEXT_CHARS = 20_000, 200_000, 2_000
 
 
-def four_writers(settings: LakeSettings | None = None) -> dict[str, Any]:
-    """Four processes, 20 writes of 2,000 rows each, into one lake.
+def four_writers(settings: LakeSettings | None = None, writes: int = WRITES) -> dict[str, Any]:
+    """Four processes, each with 20 writes of 2,000 rows, into one lake.
 
     Args:
         settings: an empty lake; None makes one in a temporary folder.
+        writes: of each process.
 
     Returns:
         ``seconds`` from first start to last end (Python's own start included), ``writes`` found in the
@@ -40,7 +41,7 @@ def four_writers(settings: LakeSettings | None = None) -> dict[str, Any]:
         lake = Lake(settings)
         began = time.perf_counter()
         plans = [
-            Plan(f"w{number}", [f"p{number}-{part}" for part in range(PARTITIONS)], ROWS, WRITES)
+            Plan(f"w{number}", [f"p{number}-{part}" for part in range(PARTITIONS)], ROWS, writes)
             for number in range(PROCESSES)
         ]
         writers = [start(settings, plan) for plan in plans]
@@ -60,11 +61,11 @@ def four_writers(settings: LakeSettings | None = None) -> dict[str, Any]:
             doubled += max(0, own - ROWS) + len(marks) - own
             wrong_versions += lake.version(TABLE, partition).snapshot_id != commit["snapshot"]
         with lake.read("commits") as reader:
-            writes = reader.read_all().num_rows
+            ledger = reader.read_all().num_rows
         lake.close()
     return {
         "seconds": round(seconds, 2),
-        "writes": writes,
+        "writes": ledger,
         "lost": lost,
         "doubled": doubled,
         "wrong_versions": wrong_versions,

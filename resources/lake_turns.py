@@ -102,7 +102,10 @@ class _AdvisoryTurns:
             except duckdb.Error as error:
                 if "lock timeout" in str(error):
                     raise _hung(partition) from error
-                raise LakeError(f"The lake's catalog cannot be locked for writing: {gist(error)}.") from error
+                raise LakeError(
+                    f"The lake's catalog cannot be locked for writing: {gist(error)}. "
+                    "Check that its server is up, then run this partition again."
+                ) from error
             yield  # Closing the cursor rolls back, which frees the locks.
 
 
