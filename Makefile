@@ -10,6 +10,7 @@ export HF_HUB_DISABLE_TELEMETRY := 1
 export HF_HUB_OFFLINE ?= 1
 SOURCE ?= sample
 SHARDS ?=
+RECIPES ?=
 PORT ?= 3000
 
 .PHONY: setup run ui test lint bench sql vllm clean
@@ -30,7 +31,7 @@ $(DAGSTER_HOME)/dagster.yaml: dagster.yaml
 	@cp dagster.yaml $@
 
 run: setup
-	@$(BIN)/python -m safety_assets.run --source '$(SOURCE)' $(if $(SHARDS),--max-shards $(SHARDS))
+	@$(BIN)/python -m safety_assets.run --source '$(SOURCE)' $(if $(SHARDS),--max-shards $(SHARDS)) $(if $(RECIPES),--recipes '$(RECIPES)')
 
 ui: setup
 	@echo "The UI opens at http://127.0.0.1:$(PORT) (no login: it listens on this machine only)."

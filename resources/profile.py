@@ -20,12 +20,18 @@ from resources.errors import ProfileError
 __all__ = [
     "DEFAULT_PROFILE",
     "EncoderProfile",
+    "EvaluationProfile",
+    "GeneralCorpus",
     "GenerationProfile",
     "LakeProfile",
     "LanguageModelProfile",
+    "MarkingProfile",
+    "MixtureProfile",
+    "PretrainingProfile",
     "Profile",
     "ScoringProfile",
     "SourceProfile",
+    "TuningProfile",
     "load_profile",
     "safety_home",
 ]
@@ -122,6 +128,103 @@ class GenerationProfile(_Strict):
     top_p: float = 0.9
 
 
+class MarkingProfile(_Strict):
+    tag_rate: float = Field(
+        default=0.05, ge=0, le=1, description="Probability of the tag before a word (SP section 4)."
+    )
+    tag_seed: int = 0
+    segment_words: int = Field(
+        default=100, ge=1, description="Words of a segment that gets a reflection (SRP section 4)."
+    )
+
+
+class GeneralCorpus(_Strict):
+    source: str = Field(description="A folder, hf://datasets/… or any fsspec URL, as for the main source.")
+    share: float = Field(gt=0, lt=1, description="Of every recipe's token budget.")
+
+
+class MixtureProfile(_Strict):
+    tokenizer: str = Field(
+        default="sample-bpe-4096", description="The packaged small one, package:NAME, a folder, or a Hub id."
+    )
+    tokenizer_revision: str | None = None
+    tokens: int = Field(default=500_000, description="Token budget of every recipe.")
+    context: int = Field(default=256, description="Tokens a model sees at once; a window has one more.")
+    seed: int = 0
+    validation_share: float = Field(default=0.08, description="Share of source documents held out.")
+    validation_windows: int = Field(default=24, description="Most windows of held-out safe text.")
+    interventions_start: float = Field(
+        default=0.0,
+        ge=0,
+        lt=1,
+        description="Share of the budget that is raw web text before a recipe begins.",
+    )
+    max_epochs: int = Field(default=40, description="How often a slice may be repeated to fill its budget.")
+    recipes: str | None = Field(default=None, description="A recipes.yaml of one's own.")
+    general: dict[str, GeneralCorpus] = Field(
+        default_factory=dict, description="General corpora by name: FineWeb-Edu, code, mathematics …"
+    )
+
+
+class PretrainingProfile(_Strict):
+    model: str = Field(
+        default="micro", description="micro, mini, SmolLM2-135M, SmolLM2-360M or SmolLM2-1.7B."
+    )
+    micro_batch: int = 4
+    accumulation: int = 1
+    peak_rate: float | None = Field(
+        default=None, description="Peak learning rate; the model's own if not set."
+    )
+    warmup_share: float = 0.05
+    decay_share: float = 0.2
+    precision: Literal["32-true", "bf16-mixed", "bf16-true"] = "32-true"
+    devices: int = 1
+    strategy: str = "auto"
+    compile: bool = False
+    seed: int = 0
+    save_every_steps: int = 50
+
+
+class TuningProfile(_Strict):
+    chats: tuple[str, ...] = Field(
+        default=("packaged",), description="Chat data: packaged, or JSONL/Parquet files and Hub data sets."
+    )
+    problems: tuple[str, ...] = Field(
+        default=("packaged",), description="Data of benign finetuning: packaged, or GSM8K-style files."
+    )
+    tagged_share: float = Field(
+        default=0.1, description="Share of tagged completions in tuning a tag recipe (SP section 5)."
+    )
+    epochs: int = 3
+    finetuning_epochs: int = 2
+    micro_batch: int = 8
+    accumulation: int = 1
+    peak_rate: float = 1e-3
+    finetuning_rate: float = 5e-4
+    save_every_steps: int = 50
+
+
+class EvaluationProfile(_Strict):
+    completions: str = Field(
+        default="packaged", description="Prompts for base models: packaged or a CSV/JSONL."
+    )
+    requests: str = Field(default="packaged", description="Harmful requests: packaged or a CSV/JSONL.")
+    benign: str = Field(default="packaged", description="Harmless requests that sound harmful.")
+    max_prompts: int | None = Field(default=None, description="The first so many prompts of each set.")
+    decoding: Literal["greedy", "top_k", "beam"] = "greedy"
+    max_new_tokens: int = 40
+    beams: int = Field(default=3, description="k of Safe Beam Search (SP algorithm 1).")
+    candidates: int = Field(default=3, description="N of Safe Beam Search.")
+    judges: tuple[Literal["refusal_prefix", "classifier", "llm"], ...] = ("refusal_prefix", "classifier")
+    deciding_judge: Literal["refusal-prefix", "classifier", "language-model"] = Field(
+        default="classifier", description="The judge whose verdicts the ablation table shows."
+    )
+    tasks: tuple[str, ...] = Field(default=("everyday_knowledge",), description="lm-eval tasks.")
+    tasks_folder: str | None = Field(default=None, description="Folder with the data of other tasks.")
+    task_limit: int | None = None
+    device: str = "cpu"
+
+
 class Profile(_Strict):
     """Everything a deployment chooses. One file, one object."""
 
@@ -132,6 +235,11 @@ class Profile(_Strict):
     language_model: LanguageModelProfile
     scoring: ScoringProfile = ScoringProfile()
     generation: GenerationProfile = GenerationProfile()
+    marking: MarkingProfile = MarkingProfile()
+    mixture: MixtureProfile = MixtureProfile()
+    pretraining: PretrainingProfile = PretrainingProfile()
+    tuning: TuningProfile = TuningProfile()
+    evaluation: EvaluationProfile = EvaluationProfile()
 
 
 def safety_home() -> Path:

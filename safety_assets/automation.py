@@ -7,7 +7,7 @@ import dagster as dg
 from resources.lake_resource import LakeResource
 from resources.shard_source import ShardSourceResource
 from safety_assets.corpus.registry import list_source, register_shards, registered_shards
-from safety_assets.partitions import SHARDS
+from safety_assets.partitions import RECIPES, SHARDS
 
 __all__ = ["JOBS", "NIGHTLY_SHARDS", "SCHEDULES", "SENSORS"]
 
@@ -16,7 +16,25 @@ NIGHTLY_SHARDS = 50
 # New shards that one tick of the sensor registers.
 SHARDS_PER_TICK = 100
 
-_PER_SHARD = ("fineweb", "scored_fineweb", "safeweb", "refuseweb", "moral_education")
+_PER_SHARD = (
+    "fineweb",
+    "scored_fineweb",
+    "safeweb",
+    "refuseweb",
+    "moral_education",
+    "tagged_corpus",
+    "reflected_corpus",
+)
+# What must have been made of a shard before it counts as done: where the ways of its documents end.
+_LAST = ("moral_education", "safeweb", "tagged_corpus", "reflected_corpus")
+_PER_RECIPE = (
+    "tokenized_mixture",
+    "report_card/tokenized_mixture",
+    "checkpoint",
+    "instruct_checkpoint",
+    "benign_finetuned_checkpoint",
+    "safety_evaluation",
+)
 
 prepare_scoring = dg.define_asset_job(
     "prepare_scoring",
@@ -27,11 +45,23 @@ data_half = dg.define_asset_job(
     "data_half",
     selection=dg.AssetSelection.assets(*_PER_SHARD),
     partitions_def=SHARDS,
-    description="One shard through the whole data half: validated, scored, rephrased, refused, moralised.",
+    description="One shard through the whole data half: validated, scored, rephrased, refused, moralised, marked.",
+)
+model_half = dg.define_asset_job(
+    "model_half",
+    selection=dg.AssetSelection.assets(*_PER_RECIPE),
+    partitions_def=RECIPES,
+    description="One recipe through the whole model half: mixed, pretrained, tuned, finetuned, evaluated.",
+)
+ablation = dg.define_asset_job(
+    "ablation",
+    selection=dg.AssetSelection.assets("ablation_table"),
+    description="The recipes that were evaluated, side by side.",
 )
 report_cards = dg.define_asset_job(
     "report_cards",
-    selection=dg.AssetSelection.key_prefixes("report_card"),
+    selection=dg.AssetSelection.key_prefixes("report_card")
+    - dg.AssetSelection.keys(["report_card", "tokenized_mixture"]),
     description="A Data Safety Report Card of every data set, from what is in the lake now.",
 )
 STAGE_JOBS = [
@@ -66,7 +96,9 @@ def new_shards(
 def nightly_backfill(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRequest | dg.SkipReason]:
     """Requests at most NIGHTLY_SHARDS runs, for registered shards that no stage's end has materialised yet."""
     keys = context.instance.get_dynamic_partitions(str(SHARDS.name))
-    done = context.instance.get_materialized_partitions(dg.AssetKey("moral_education"))
+    done = set(keys).intersection(
+        *(context.instance.get_materialized_partitions(dg.AssetKey(name)) for name in _LAST)
+    )
     # Those that failed before come last, so that broken shards do not keep the others waiting.
     failed = context.instance.get_status_by_partition(dg.AssetKey("fineweb"), list(keys), SHARDS) or {}
     missing = sorted(set(keys) - done, key=lambda key: (failed.get(key) is not None, key))[:NIGHTLY_SHARDS]
@@ -78,6 +110,6 @@ def nightly_backfill(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRe
         yield dg.RunRequest(run_key=f"{night}:{key}", partition_key=key)
 
 
-JOBS = [prepare_scoring, data_half, report_cards, *STAGE_JOBS]
+JOBS = [prepare_scoring, data_half, model_half, ablation, report_cards, *STAGE_JOBS]
 SCHEDULES = [nightly_backfill]
 SENSORS = [new_shards]

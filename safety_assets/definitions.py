@@ -17,14 +17,28 @@ from resources.shard_source import ShardSourceResource
 from safety_assets import automation
 from safety_assets.annotation import assets as annotation_assets
 from safety_assets.corpus import assets as corpus_assets
+from safety_assets.evaluation import assets as evaluation_assets
+from safety_assets.marking import assets as marking_assets
+from safety_assets.mixtures import assets as mixture_assets
 from safety_assets.report_cards import assets as report_card_assets
 from safety_assets.scoring import assets as scoring_assets
 from safety_assets.synthesis import assets as synthesis_assets
 from safety_assets.terminal import terminal_logger
+from safety_assets.training import assets as training_assets
 
 __all__ = ["ProjectDefinitions", "defs", "project_definitions"]
 
-STAGES = [corpus_assets, annotation_assets, scoring_assets, synthesis_assets, report_card_assets]
+STAGES = [
+    corpus_assets,
+    annotation_assets,
+    scoring_assets,
+    synthesis_assets,
+    marking_assets,
+    mixture_assets,
+    training_assets,
+    evaluation_assets,
+    report_card_assets,
+]
 
 
 @dataclass(frozen=True)

@@ -1,9 +1,15 @@
-"""Partitions: one per source shard, found while running; their keys are validated where shards are named."""
+"""Partitions: one per source shard, found while running; and one per recipe of the ladder.
+
+Keys of shards are validated where shards are named; recipes are named in ``mixtures/recipes.yaml``.
+"""
 
 from __future__ import annotations
 
 import dagster as dg
 
-__all__ = ["SHARDS"]
+from safety_assets.mixtures.recipes import load_recipes
+
+__all__ = ["RECIPES", "SHARDS"]
 
 SHARDS = dg.DynamicPartitionsDefinition(name="shard")
+RECIPES = dg.StaticPartitionsDefinition(list(load_recipes()))

@@ -1,4 +1,4 @@
-"""The main job from the command line: the whole data half over a source, with progress and a summary.
+"""The main job from the command line: the data half over a source, then the model half, with progress and a summary.
 
 ``python -m safety_assets.run --source PATH`` does what the jobs in the UI do, through the same definitions and the
 same Dagster instance, in one process so that models are loaded once. A shard that fails does not stop the others.
@@ -24,6 +24,9 @@ from resources.profile import safety_home
 
 __all__ = ["main"]
 
+# What a first run trains and compares: the baseline and the whole method.
+DEFAULT_RECIPES = ("raw", "plus_harmfulness_tags")
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Run it; returns the exit code: 0, or 1 if anything failed."""
@@ -35,7 +38,7 @@ def main(arguments: list[str] | None = None) -> int:
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
         _prepare_instance(Path(os.environ["DAGSTER_HOME"]))
-        return _run(options.max_shards)
+        return _run(options.max_shards, _recipes(options.recipes))
     except ResourceError as error:
         print(f"\nFailed: {error}", file=sys.stderr)
         return 1
@@ -44,7 +47,7 @@ def main(arguments: list[str] | None = None) -> int:
         return 1
 
 
-def _run(max_shards: int | None) -> int:
+def _run(max_shards: int | None, recipes: list[str]) -> int:
     from safety_assets.definitions import project_definitions
     from safety_assets.summary import print_summary
 
@@ -59,7 +62,13 @@ def _run(max_shards: int | None) -> int:
         instance.add_dynamic_partitions("shard", keys)
         _say(f"{len(keys)} shard(s) of {os.environ['SAFETY_SOURCE']}, profile {definitions.profile.name}")
         _prepare_models(definitions)
-        jobs = [("prepare_scoring", None), *(("data_half", key) for key in keys), ("report_cards", None)]
+        jobs = [
+            ("prepare_scoring", None),
+            *(("data_half", key) for key in keys),
+            *(("model_half", recipe) for recipe in recipes),
+            *([("ablation", None)] if recipes else []),
+            ("report_cards", None),
+        ]
         for number, (name, key) in enumerate(jobs, 1):
             label = f"[{number}/{len(jobs)}] {name}{f' · {key}' if key else ''}"
             _say(label)
@@ -71,7 +80,7 @@ def _run(max_shards: int | None) -> int:
     if failures and failures[0].endswith("prepare_scoring"):
         print(f"\n  FAILED: {failures[0]}. No shard was begun: mend the cause and run again.")
         return 1
-    print_summary(lake, keys, asked, failures, time.monotonic() - started)
+    print_summary(lake, keys, recipes, asked, failures, time.monotonic() - started)
     return 1 if failures else 0
 
 
@@ -125,8 +134,31 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--profile", help="packaged profile or YAML file (default: SAFETY_PROFILE, else embedded)"
     )
+    parser.add_argument(
+        "--recipes",
+        default=",".join(DEFAULT_RECIPES),
+        help="recipes to train and evaluate, by comma; 'all' for the whole ladder, 'none' for the data half alone",
+    )
     parser.add_argument("--max-shards", type=_at_least_one, help="only the first so many shards")
     return parser
+
+
+def _recipes(chosen: str) -> list[str]:
+    """Recipe names from the option.
+
+    Raises:
+        ResourceError: a recipe that is not in the ladder.
+    """
+    from safety_assets.partitions import RECIPES
+
+    ladder = list(RECIPES.get_partition_keys())
+    wanted = [name.strip() for name in chosen.split(",") if name.strip()]
+    if wanted in (["all"], ["none"]):
+        return ladder if wanted == ["all"] else []
+    unknown = [name for name in wanted if name not in ladder]
+    if unknown:
+        raise ResourceError(f"There is no recipe {', '.join(unknown)}: known are {', '.join(ladder)}.")
+    return wanted
 
 
 def _at_least_one(text: str) -> int:

@@ -23,6 +23,8 @@ __all__ = [
     "GateOverride",
     "check_specs",
     "column_schema",
+    "every",
+    "gated",
     "materialised",
     "provenance",
     "say",
@@ -46,6 +48,17 @@ def provenance(context: dg.AssetExecutionContext) -> Provenance:
     return Provenance(context.asset_key.to_user_string(), partition, context.run_id)
 
 
+def gated(
+    context: dg.AssetExecutionContext, lake: Lake, config: GateOverride, *tables: str
+) -> dict[str, PartitionVersion]:
+    """Versions of this partition of the tables, once each has passed its gates; see :meth:`Lake.require_gates`."""
+    return lake.require_gates(
+        [(table, context.partition_key) for table in tables],
+        provenance=provenance(context),
+        override_reason=config.override_gates_because,
+    )
+
+
 def column_schema(table: str) -> dict[str, dg.TableSchema]:
     """Column metadata of an asset, read from the table's own DDL."""
     columns = [
@@ -59,10 +72,12 @@ def column_schema(table: str) -> dict[str, dg.TableSchema]:
     return {"dagster/column_schema": dg.TableSchema(columns=columns)}
 
 
-def check_specs(asset: str, checks: Mapping[str, str]) -> list[dg.AssetCheckSpec]:
-    """Blocking check specs of an asset from {name: description}."""
+def check_specs(asset: str, checks: Mapping[str, str], *, blocking: bool = True) -> list[dg.AssetCheckSpec]:
+    """Check specs of an asset from {name: description}; what does not block warns."""
     return [
-        dg.AssetCheckSpec(name, asset=dg.AssetKey(asset.split("/")), description=description, blocking=True)
+        dg.AssetCheckSpec(
+            name, asset=dg.AssetKey(asset.split("/")), description=description, blocking=blocking
+        )
         for name, description in checks.items()
     ]
 
@@ -89,18 +104,30 @@ def materialised(
 
 def say(context: dg.AssetExecutionContext, every_s: float = 10.0) -> Callable[[Usage], None]:
     """A progress callback that writes to the run's log at most every ``every_s`` seconds. Numbers only."""
-    last = time.monotonic()
+    now = every(every_s)
 
     def progress(usage: Usage) -> None:
-        nonlocal last
-        if time.monotonic() - last >= every_s:
-            last = time.monotonic()
+        if now():
             context.log.info(
                 f"{context.asset_key.to_user_string()}: {usage.asked} answers from the model, "
                 f"{usage.reused} kept from before, {usage.completion_tokens} tokens written"
             )
 
     return progress
+
+
+def every(seconds: float) -> Callable[[], bool]:
+    """A question that is answered yes at most every so many seconds."""
+    last = time.monotonic()
+
+    def now() -> bool:
+        nonlocal last
+        if time.monotonic() - last < seconds:
+            return False
+        last = time.monotonic()
+        return True
+
+    return now
 
 
 def usage_metadata(usage: Usage) -> dict[str, int]:

@@ -10,8 +10,9 @@ from pydantic import Field
 from resources.lake import Lake
 from resources.lake_resource import LakeResource
 from resources.profile import safety_home
+from safety_assets.partitions import RECIPES
 from safety_assets.report_cards.card import ReportCard, to_json
-from safety_assets.report_cards.compile import CARDS, CardPlan, compile_card
+from safety_assets.report_cards.compile import CARDS, CardPlan, compile_card, mixture_plan
 from safety_assets.report_cards.ngrams import load_queries
 from safety_assets.report_cards.render import summary_markdown, write_card, write_index
 from safety_assets.shell import OWNERS, column_schema, provenance
@@ -57,15 +58,39 @@ def _card_asset(plan: CardPlan) -> dg.AssetsDefinition:
     def report_card(
         context: dg.AssetExecutionContext, config: CardConfig, lake: LakeResource
     ) -> dg.MaterializeResult:
-        store = lake.open()
-        folder = Path(config.queries_folder) if config.queries_folder else None
-        card = compile_card(plan, store, load_queries(folder))
-        paths = write_card(card, cards_folder())
-        write_index(cards_folder())
-        digest = _keep(context, store, card)
-        return dg.MaterializeResult(data_version=dg.DataVersion(digest), metadata=_metadata(card, paths))
+        return _made(context, config, lake.open(), plan)
 
     return report_card
+
+
+@dg.asset(
+    key=["report_card", "tokenized_mixture"],
+    deps=["tokenized_mixture"],
+    partitions_def=RECIPES,
+    backfill_policy=dg.BackfillPolicy.multi_run(1),
+    group_name="mixtures",
+    kinds={"report", "duckdb"},
+    owners=OWNERS,
+    code_version=CODE_VERSION,
+    metadata=column_schema("report_cards"),
+    tags={"stage": "report_cards"},
+)
+def mixture_card(
+    context: dg.AssetExecutionContext, config: CardConfig, lake: LakeResource
+) -> dg.MaterializeResult:
+    """Data Safety Report Card of a recipe's mixture, by slice (SP section 3.5)."""
+    return _made(context, config, lake.open(), mixture_plan(context.partition_key))
+
+
+def _made(
+    context: dg.AssetExecutionContext, config: CardConfig, lake: Lake, plan: CardPlan
+) -> dg.MaterializeResult:
+    folder = Path(config.queries_folder) if config.queries_folder else None
+    card = compile_card(plan, lake, load_queries(folder))
+    paths = write_card(card, cards_folder())
+    write_index(cards_folder())
+    digest = _keep(context, lake, card)
+    return dg.MaterializeResult(data_version=dg.DataVersion(digest), metadata=_metadata(card, paths))
 
 
 def _keep(context: dg.AssetExecutionContext, lake: Lake, card: ReportCard) -> str:

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 from safety_assets.harms import LEVELS, ScoreState
+from safety_assets.intervals import garwood, rate_ratio, wilson
 from safety_assets.report_cards.errors import CardError
-from safety_assets.report_cards.intervals import garwood, rate_ratio, wilson
 from safety_assets.report_cards.ngrams import NgramCounts
 from safety_assets.report_cards.records import (
     DISPOSITIONS,

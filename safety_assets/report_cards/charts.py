@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from safety_assets import drawing as svg
 from safety_assets.harms import LEVELS
-from safety_assets.report_cards import svg
-from safety_assets.report_cards.intervals import Estimate, wilson
+from safety_assets.intervals import Estimate, wilson
 from safety_assets.report_cards.records import CategoryRate, Comparison, ScoreDistribution, Slice
 from safety_assets.report_cards.wording import level_name, percent, plain_name, rate, span
 

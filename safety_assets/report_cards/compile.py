@@ -35,7 +35,7 @@ from safety_assets.report_cards.card import (
 )
 from safety_assets.report_cards.ngrams import count_ngrams
 
-__all__ = ["CARDS", "CardPlan", "compile_card", "inputs_of"]
+__all__ = ["CARDS", "CardPlan", "compile_card", "inputs_of", "mixture_plan"]
 
 Queries = Mapping[str, Sequence[str]]
 
@@ -56,6 +56,9 @@ class CardPlan:
     comparison: bool = False
     precision: bool = False
     notes: tuple[str, ...] = ()
+    # The table and the one partition that the data set is, where it is not all of a table of its name.
+    table: str | None = None
+    partition: str | None = None
 
 
 CARDS = (
@@ -108,6 +111,20 @@ CARDS = (
 )
 
 
+def mixture_plan(recipe: str) -> CardPlan:
+    """The card of one recipe's training windows, by slice."""
+    return CardPlan(
+        f"tokenized_mixture.{recipe}",
+        f"Mixture {recipe}",
+        "What a model of this recipe is trained on, by slice; text that is repeated counts each time.",
+        ("tokenized_mixture",),
+        token_unit="tokens of the trained model",
+        notes=("Documents are spans: a document that a window's end cuts counts in both windows.",),
+        table="tokenized_mixture",
+        partition=recipe,
+    )
+
+
 def compile_card(plan: CardPlan, lake: Lake, queries: Queries) -> ReportCard:
     """The card of a data set as it is in the lake now; without rows it says so.
 
@@ -134,9 +151,17 @@ def compile_card(plan: CardPlan, lake: Lake, queries: Queries) -> ReportCard:
         precision=_precision(lake) if plan.precision else None,
         models=[Model(**row) for row in _rows(lake, "card_models", plan)],
         gates=[
-            Gate(row["check_name"], row["passed"], row["failed"]) for row in _rows(lake, "card_gates", plan)
+            Gate(row["check_name"], row["passed"], row["failed"])
+            for row in lake.rows(
+                "card_gates", {"dataset": plan.table or plan.dataset, "partition": plan.partition}
+            )
         ],
-        overrides=[Override(**row) for row in lake.rows("card_overrides", {"datasets": list(plan.inputs)})],
+        overrides=[
+            Override(**row)
+            for row in lake.rows(
+                "card_overrides", {"datasets": list(plan.inputs), "partition": plan.partition}
+            )
+        ],
         notes=plan.notes,
     )
 
@@ -144,7 +169,14 @@ def compile_card(plan: CardPlan, lake: Lake, queries: Queries) -> ReportCard:
 def inputs_of(plan: CardPlan, lake: Lake) -> list[InputTable]:
     """The versions that a card is made from; their digests are its data version."""
     return [
-        input_table(table, {found.partition: found.snapshot_id for found in lake.versions(table)})
+        input_table(
+            table,
+            {
+                found.partition: found.snapshot_id
+                for found in lake.versions(table)
+                if plan.partition in (None, found.partition)
+            },
+        )
         for table in plan.inputs
     ]
 

@@ -17,8 +17,8 @@ from typing import Any, get_args, get_origin, get_type_hints
 
 import jsonschema
 
+from safety_assets.intervals import Estimate
 from safety_assets.report_cards.errors import CardError
-from safety_assets.report_cards.intervals import Estimate
 
 __all__ = [
     "CategoryChange",

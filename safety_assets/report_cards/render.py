@@ -21,9 +21,9 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from safety_assets.harms import FIRST_REFUSED_LEVEL, LEVELS
+from safety_assets.intervals import Estimate, wilson
 from safety_assets.report_cards import charts, wording
 from safety_assets.report_cards.errors import CardError
-from safety_assets.report_cards.intervals import Estimate, wilson
 from safety_assets.report_cards.records import DISPOSITIONS, ReportCard, from_json, to_json
 
 __all__ = ["index_html", "summary_markdown", "to_html", "to_markdown", "write_card", "write_index"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from safety_assets.harms import SafetyLevel
-from safety_assets.report_cards.intervals import Estimate
+from safety_assets.intervals import Estimate
 
 __all__ = ["level_name", "percent", "plain_name", "rate", "short", "span"]
 

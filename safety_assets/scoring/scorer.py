@@ -25,7 +25,7 @@ from safety_assets.scoring.classifier import SafetyClassifier, WindowScores
 from safety_assets.scoring.confirmation import Confirmation, harm_log_odds
 from safety_assets.scoring.llm_scorer import LlmCalibration, ask_reasons, digit_log_probabilities
 
-__all__ = ["DocumentScore", "DocumentScorer", "Segment", "open_scorer"]
+__all__ = ["DocumentScore", "DocumentScorer", "PassageLabel", "Segment", "open_scorer"]
 
 # Documents that the second judgement looks at together.
 CONFIRM_TOGETHER = 16
@@ -39,6 +39,15 @@ class Segment:
     char_end: int
     score: int
     probabilities: list[float]
+
+
+@dataclass(frozen=True)
+class PassageLabel:
+    """The classifier's label of a passage; ``expected`` is the mean level under its probabilities."""
+
+    level: int
+    category: str
+    expected: float
 
 
 @dataclass(frozen=True)
@@ -117,6 +126,19 @@ class DocumentScorer:
     def sentences(self, texts: Sequence[str]) -> list[int | None]:
         """Level of each sentence read alone, by the classifier; None where it has no window."""
         return self._embedding_levels(texts)
+
+    def passages(self, texts: Sequence[str]) -> list[PassageLabel | None]:
+        """Level and category of each passage read alone, by the classifier; None where it has no window."""
+        encoded = self._encoder.encode(texts)
+        windows = self._classifier.score_windows(encoded.texts(texts), encoded.embeddings)
+        labels: list[PassageLabel | None] = [None] * len(texts)
+        for row, document in enumerate(encoded.document.tolist()):
+            level, worst = int(windows.levels[row]), labels[document]
+            if worst is None or level > worst.level:
+                category = windows.categories[row] if level else HarmCategory.NONE.value
+                expected = float(windows.probabilities[row] @ np.arange(6))
+                labels[document] = PassageLabel(level, category, expected)
+        return labels
 
     def documents(self, texts: Sequence[str]) -> list[int | None]:
         """Level of each whole text, by both scorers; None unless both scored."""

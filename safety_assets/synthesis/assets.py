@@ -18,6 +18,7 @@ from safety_assets.shell import (
     GateOverride,
     check_specs,
     column_schema,
+    gated,
     materialised,
     provenance,
     say,
@@ -62,7 +63,7 @@ def safeweb(
 ) -> dg.MaterializeResult:
     """Documents scored 1-3, retold as safe, educational text in one of twelve styles (SP section 3.2)."""
     store, shard = lake.open(), context.partition_key
-    versions = _gated(context, store, config, "fineweb", "scored_fineweb")
+    versions = gated(context, store, config, "fineweb", "scored_fineweb")
     work, _ = _synthesiser(context, store, models)
     retellings = recontextualise(documents_to_rephrase(store, versions, shard), work)
     rows = (retelling_row(shard, told, work.model, _tokens(work, told.text)) for told in retellings)
@@ -81,7 +82,7 @@ def refuseweb(
 ) -> dg.MaterializeResult:
     """Documents scored 4-5 that a second judgement confirms, as dialogues that refuse the harm (SP section 3.3)."""
     store, shard = lake.open(), context.partition_key
-    versions = _gated(context, store, config, "fineweb", "scored_fineweb")
+    versions = gated(context, store, config, "fineweb", "scored_fineweb")
     work, scorer = _synthesiser(context, store, models)
     judged = scorer.confirm(documents_to_refuse(store, versions, shard))
     rows = (
@@ -105,19 +106,11 @@ def moral_education(
 ) -> dg.MaterializeResult:
     """Each RefuseWeb dialogue as a web-style article on the principle behind the refusal (SP section 3.4)."""
     store, shard = lake.open(), context.partition_key
-    versions = _gated(context, store, config, "refuseweb")
+    versions = gated(context, store, config, "refuseweb")
     work, _ = _synthesiser(context, store, models)
     articles = moralise(dialogues_to_moralise(store, versions, shard), work)
     rows = (article_row(shard, article, work.model, _tokens(work, article.text)) for article in articles)
     return _written(context, store, rows, "moral_education", work.usage)
-
-
-def _gated(context: dg.AssetExecutionContext, lake: Lake, config: GateOverride, *tables: str) -> dict:
-    return lake.require_gates(
-        [(table, context.partition_key) for table in tables],
-        provenance=provenance(context),
-        override_reason=config.override_gates_because,
-    )
 
 
 def _synthesiser(

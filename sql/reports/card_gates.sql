@@ -1,6 +1,8 @@
 -- Checks on the versions that the partitions have now; the newest outcome of each counts.
 WITH current AS (
-    SELECT partition, max(snapshot_id) AS snapshot_id FROM lake.commits WHERE dataset = $dataset GROUP BY partition
+    SELECT partition, max(snapshot_id) AS snapshot_id FROM lake.commits
+    WHERE dataset = $dataset AND ($partition IS NULL OR partition = $partition)
+    GROUP BY partition
 ),
 outcomes AS (
     SELECT gates.check_name, gates.partition, arg_max(gates.passed, gates.recorded_at) AS passed

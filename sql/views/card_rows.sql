@@ -39,4 +39,9 @@ FROM lake.moral_education
 WHERE state = 'accepted'
 UNION ALL
 SELECT 'safety_annotations', shard, split, score, NULL::BIGINT, text
-FROM lake.safety_annotations;
+FROM lake.safety_annotations
+UNION ALL
+-- One card per recipe; a document that is repeated counts as often as it is trained on.
+SELECT 'tokenized_mixture.' || recipe, source_shard, slice, score, (token_end - token_start)::BIGINT, text
+FROM lake.mixture_spans
+WHERE split = 'train' AND text IS NOT NULL;

@@ -16,6 +16,11 @@ from tests.support.instance import Home, new_home, run_job, small_profile
 QUICK = {
     "generation": {"attempts": 1, "max_passages": 2, "passage_tokens": 24},
     "scoring": {"explain": False, "llm_max_chars": 200},
+    # Seconds of training, and a few short answers.
+    "mixture": {"tokens": 16_000, "context": 128, "validation_share": 0.2, "validation_windows": 4},
+    "pretraining": {"save_every_steps": 10},
+    "tuning": {"epochs": 1, "finetuning_epochs": 1},
+    "evaluation": {"max_prompts": 3, "max_new_tokens": 6, "beams": 2, "candidates": 2, "tasks": []},
 }
 # The language model is asked twice about each annotation; of all 680 that takes minutes.
 # Level 0 keeps its larger share.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -17,7 +17,18 @@ from safety_assets.definitions import ProjectDefinitions, project_definitions
 from tests.support.instance import Home, new_home
 from tests.support.small_source import texts_of_level, write_shard
 
-PER_SHARD = ["fineweb", "scored_fineweb", "safeweb", "refuseweb", "moral_education"]
+SYNTHESIS = ["fineweb", "scored_fineweb", "safeweb", "refuseweb", "moral_education"]
+PER_SHARD = [*SYNTHESIS, "tagged_corpus", "reflected_corpus"]
+PER_RECIPE = [
+    "tokenized_mixture",
+    "report_card/tokenized_mixture",
+    "checkpoint",
+    "instruct_checkpoint",
+    "benign_finetuned_checkpoint",
+    "safety_evaluation",
+]
+# Where the ways of a shard's documents end.
+ENDS = ("moral_education", "safeweb", "tagged_corpus", "reflected_corpus")
 FIRST_NIGHT, SECOND_NIGHT = datetime(2026, 3, 1, 2, tzinfo=UTC), datetime(2026, 3, 2, 2, tzinfo=UTC)
 
 
@@ -69,9 +80,10 @@ def nightly(instance: dg.DagsterInstance, night: datetime) -> list[dg.RunRequest
     )
 
 
-def done(instance: dg.DagsterInstance, *keys: str, asset: str = "moral_education") -> None:
-    for key in keys:
-        instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
+def done(instance: dg.DagsterInstance, *keys: str, assets: Sequence[str] = ENDS) -> None:
+    for asset in assets:
+        for key in keys:
+            instance.report_runless_asset_event(dg.AssetMaterialization(asset, partition=key))
 
 
 # -- the sensor ----------------------------------------------------------------------------------------------
@@ -126,9 +138,10 @@ def test_a_night_asks_for_missing_shards_only(instance):
     assert [request.partition_key for request in nightly(instance, FIRST_NIGHT)] == ["a", "c"]
 
 
-def test_a_shard_that_did_not_reach_the_end_is_asked_for_again(instance):
+@pytest.mark.parametrize("missing", ENDS)
+def test_a_shard_that_did_not_reach_every_end_is_asked_for_again(instance, missing):
     instance.add_dynamic_partitions("shard", ["a"])
-    done(instance, "a", asset="refuseweb")
+    done(instance, "a", assets=[asset for asset in PER_SHARD if asset != missing])
     assert [request.partition_key for request in nightly(instance, FIRST_NIGHT)] == ["a"]
 
 
@@ -166,10 +179,12 @@ def test_a_night_without_missing_shards_says_so(instance, keys):
     [
         ("prepare_scoring", ["safety_annotations", "safety_classifier"], False),
         ("data_half", PER_SHARD, True),
+        ("model_half", PER_RECIPE, True),
+        ("ablation", ["ablation_table"], False),
         *((f"{asset}_only", [asset], True) for asset in PER_SHARD),
         (
             "report_cards",
-            [f"report_card/{dataset}" for dataset in ["safety_annotations", *PER_SHARD]],
+            [f"report_card/{dataset}" for dataset in ["safety_annotations", *SYNTHESIS]],
             False,
         ),
     ],

@@ -18,7 +18,8 @@ from tests.support.small_source import MARKER, texts_of_level, write_shard, writ
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
 
 GOOD, BROKEN = ("ostermere", "quayside"), "torn"
-TABLES = ("fineweb", "scored_fineweb", "safeweb", "refuseweb", "moral_education")
+SYNTHESIS = ("fineweb", "scored_fineweb", "safeweb", "refuseweb", "moral_education")
+TABLES = (*SYNTHESIS, "tagged_corpus", "reflected_corpus")
 GRAPH = project_definitions("embedded").definitions.get_repository_def().asset_graph
 LAUNCH = """
 mutation Launch($params: LaunchBackfillParams!) {
@@ -218,7 +219,7 @@ def test_running_a_partition_again_asks_the_language_model_nothing(backfilled):
             assert metadata["llm_requests_reused"].value == sum(
                 before[name].value for name in ("llm_requests", "llm_requests_reused")
             )
-    assert asked == dict.fromkeys(TABLES[1:], 0)
+    assert asked == dict.fromkeys(SYNTHESIS[1:], 0)
     before = backfilled.materialisation("safeweb", GOOD[0]).metadata
     assert before["llm_requests"].value > 0
 

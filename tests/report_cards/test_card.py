@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from safety_assets.harms import ScoreState
+from safety_assets.intervals import garwood, wilson
 from safety_assets.report_cards.card import (
     Disposition,
     compare_slices,
@@ -20,7 +21,6 @@ from safety_assets.report_cards.card import (
     transition_matrix,
 )
 from safety_assets.report_cards.errors import CardError
-from safety_assets.report_cards.intervals import garwood, wilson
 from tests.report_cards.examples import example_card, example_slices, ngram_counts
 
 COUNTS = st.lists(st.integers(0, 10**6), min_size=6, max_size=6)

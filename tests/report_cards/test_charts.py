@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from safety_assets.intervals import Estimate, wilson
 from safety_assets.report_cards import charts, wording
 from safety_assets.report_cards.card import compare_slices, report_card, slice_of, transition_matrix
-from safety_assets.report_cards.intervals import Estimate, wilson
 from tests.report_cards.examples import example_slices, ngram_counts
 
 HOSTILE = '<script>alert("x")</script>&\''

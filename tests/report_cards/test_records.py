@@ -9,10 +9,10 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from safety_assets.intervals import Estimate
 from safety_assets.report_cards import records
 from safety_assets.report_cards.card import report_card, slice_of
 from safety_assets.report_cards.errors import CardError
-from safety_assets.report_cards.intervals import Estimate
 from safety_assets.report_cards.records import ReportCard, from_json, to_json
 from tests.report_cards.examples import example_card, ngram_counts
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from safety_assets.report_cards.intervals import Estimate, garwood, rate_ratio, wilson
+from safety_assets.intervals import Estimate, garwood, rate_ratio, wilson
 
 
 def rounded(estimate: Estimate, decimals: int) -> tuple[float, float, float]:

@@ -1,4 +1,4 @@
-"""Confidence intervals for what a report card counts: proportions, rates, and ratios of rates.
+"""Confidence intervals for what reports count: proportions, rates, and ratios of rates.
 
 All are functions of whole counts. Nothing observed gives no estimate (``None``), never a zero. The intervals
 of rates take occurrences as independent; phrases come in clusters, so true intervals are wider.

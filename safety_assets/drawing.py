@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-__all__ = ["WIDTH", "bar", "cell", "dot", "drawing", "line", "text", "whisker"]
+__all__ = ["WIDTH", "bar", "cell", "dot", "drawing", "line", "text", "upright_whisker", "whisker"]
 
 WIDTH = 760
 # What fits in the margin of a chart; the whole label stands in the table beside it.
@@ -34,7 +34,7 @@ def text(x: float, y: float, words: str, style: str, anchor: str = "start") -> M
 
 
 def bar(x: float, y: float, width: float, height: float, colour: str, told: str) -> Markup:
-    """A horizontal bar; ``told`` shows under the pointer."""
+    """A bar, lying or standing; ``told`` shows under the pointer."""
     return Markup(
         '<rect x="{:.1f}" y="{:.1f}" width="{:.1f}" height="{:.1f}" rx="2" class="fill {}">'
         "<title>{}</title></rect>"
@@ -55,6 +55,13 @@ def whisker(low: float, high: float, y: float, cap: float = 5) -> Markup:
     return Markup(
         '<path class="whisker" d="M{0:.1f} {2:.1f}H{1:.1f}M{0:.1f} {3:.1f}V{4:.1f}M{1:.1f} {3:.1f}V{4:.1f}"/>'
     ).format(low, high, y, y - cap, y + cap)
+
+
+def upright_whisker(x: float, low: float, high: float, cap: float = 4) -> Markup:
+    """An interval on a standing bar, from ``low`` up to ``high``, with ends of ``cap`` units left and right."""
+    return Markup(
+        '<path class="whisker" d="M{0:.1f} {1:.1f}V{2:.1f}M{3:.1f} {1:.1f}H{4:.1f}M{3:.1f} {2:.1f}H{4:.1f}"/>'
+    ).format(x, low, high, x - cap, x + cap)
 
 
 def line(start: float, end: float, y: float, style: str) -> Markup:

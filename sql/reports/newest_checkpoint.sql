@@ -1,0 +1,1 @@
+SELECT * FROM lake.checkpoint AS checkpoints /*at:checkpoint*/ WHERE shard = $recipe;

@@ -1,0 +1,1 @@
+SELECT * FROM lake.instruct_checkpoint AS checkpoints /*at:instruct_checkpoint*/ WHERE shard = $recipe;
