@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import sys
 
+from bench.decoding import bench_decoding
 from bench.lake import four_writers, memory_growth
 from bench.loading import loading
+from bench.mixtures import mixture_memory
+from bench.rendering import bench_rendering, bench_tagging
 from bench.scoring import choices_against_json, embedding_through_the_asset
+from bench.training import bench_training
 
 
 def main() -> int:
@@ -23,6 +27,15 @@ def main() -> int:
         ("embedding through the asset / bare encoder", embedding_through_the_asset()["ratio"], ">=", 0.9)
     )
     rows.append(("JSON mode / log-probabilities, time", choices_against_json()["ratio"], ">=", 5))
+    rows.append(("tagging, MB of text a second and core", bench_tagging()["mb_per_s"], ">=", 20))
+    rows.append(("rendering and packing / bare tokenizer", bench_rendering()["ratio"], ">=", 0.6))
+    rows.append(("mixture's peak memory at 10x the text, ratio", mixture_memory()["ratio"], "<=", 1.3))
+    rows.append(("training through train() / bare LitGPT loop", bench_training()["ratio"], ">=", 0.95))
+    found = bench_decoding()
+    rows.append(("SafeBeam a step / (N x plain beam)", found["ratio"], "<=", 1.2))
+    rows.append(("SafeBeam forward passes a step", found["forwards_per_step"], "<=", 1))
+    rows.append(("SafeBeam sequences a step / (k x N)", found["sequences_per_step"], "<=", 1))
+    rows.append(("SafeBeam sequences evaluated twice", found["evaluated_twice"], "<=", 0))
     missed = 0
     print(f"\n{'what':<46}{'measured':>10}   goal")
     for name, value, sign, goal in rows:

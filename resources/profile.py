@@ -213,6 +213,8 @@ class EvaluationProfile(_Strict):
     max_prompts: int | None = Field(default=None, description="The first so many prompts of each set.")
     decoding: Literal["greedy", "top_k", "beam"] = "greedy"
     max_new_tokens: int = 40
+    top_k: int = 50
+    temperature: float = 1.0
     beams: int = Field(default=3, description="k of Safe Beam Search (SP algorithm 1).")
     candidates: int = Field(default=3, description="N of Safe Beam Search.")
     judges: tuple[Literal["refusal_prefix", "classifier", "llm"], ...] = ("refusal_prefix", "classifier")

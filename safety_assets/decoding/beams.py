@@ -44,7 +44,7 @@ class Grown:
 def beam_search(model: CausalModel, prompt: Sequence[int], decoding: Decoding) -> Decoded:
     """The best of ``beams`` beams; one forward pass of so many sequences a step.
 
-    The search is over when as many beams have ended, or at the limit, where open beams are answers as well.
+    The search is over when as many beams have ended; at the limit, where open beams are answers as well.
     """
     rows = min(decoding.beams, model.vocabulary - len(model.end_ids))
     cache, following = model.begin_beams(prompt, rows=rows, new_tokens=decoding.max_new_tokens)
@@ -53,11 +53,10 @@ def beam_search(model: CausalModel, prompt: Sequence[int], decoding: Decoding) -
         grown = grow(model, beams, following, each=decoding.beams)
         chosen = best_first(grown.open)[:rows]
         finished += worth_finishing(grown.ended, grown.open, decoding.beams)
-        if len(finished) >= decoding.beams:
-            beams = []
-            break
         beams = [grown.open[place] for place in chosen]
         if step + 1 < decoding.max_new_tokens:
+            if len(finished) >= decoding.beams:
+                return best_of((), finished, model, decoding)
             cache.reorder([grown.parents[place] for place in chosen])
             following = model.step(last_tokens(model, beams), cache)
     return best_of(beams, finished, model, decoding)

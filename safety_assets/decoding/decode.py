@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from safety_assets.decoding.beams import beam_search
 from safety_assets.decoding.causal_model import CausalModel
 from safety_assets.decoding.safe_beam import safe_beam_search
@@ -16,6 +18,7 @@ from safety_assets.decoding.settings import Decoded, Decoding, DecodingError, St
 __all__ = ["decode"]
 
 
+@torch.inference_mode()
 def decode(model: CausalModel, prompts: Sequence[Sequence[int]], decoding: Decoding) -> list[Decoded]:
     """Answers to prompts. A prompt may end in a begun answer: decoding goes on from it.
 

@@ -36,7 +36,7 @@ def safe_beam_search(model: CausalModel, prompt: Sequence[int], decoding: Decodi
     rows = min(decoding.beams * decoding.candidates, usable)
     cache, following = model.begin_beams(prompt, rows=rows, new_tokens=decoding.max_new_tokens)
     beams, survivors, finished = [Beam()], [0], []
-    for _ in range(decoding.max_new_tokens):
+    for step in range(decoding.max_new_tokens):
         each = -(-rows // len(beams))
         grown = _cut(grow(model, beams, following, each=each, without_tag=True), rows)
         cache.reorder([survivors[parent] for parent in grown.parents])
@@ -44,9 +44,8 @@ def safe_beam_search(model: CausalModel, prompt: Sequence[int], decoding: Decodi
         tags = looked[:, model.tag_id].tolist()
         safe = _safer_half(tags, grown.open)
         finished += worth_finishing(grown.ended, [grown.open[place] for place in safe], decoding.beams)
-        if len(finished) >= decoding.beams:
-            beams = []
-            break
+        if len(finished) >= decoding.beams and step + 1 < decoding.max_new_tokens:
+            return best_of((), finished, model, decoding)
         likely = best_first([grown.open[place] for place in safe])[: decoding.beams]
         survivors = [safe[place] for place in likely]
         beams, following = [grown.open[place] for place in survivors], looked[survivors]

@@ -142,7 +142,7 @@ class Examination:
 
         def ask(prompts: Sequence[Sequence[int]]) -> list[RawAnswer]:
             self._asked += len(prompts)
-            model = _model(checkpoint.export, self._profile.device)
+            model = _model(checkpoint.export, self._profile.device, checkpoint.has_tag)
             return [
                 RawAnswer(self._tokenizer.decode(found.token_ids), len(found.token_ids), found.finish)
                 for found in decode(model, prompts, decoding)
@@ -163,6 +163,8 @@ class Examination:
             max_new_tokens=self._profile.max_new_tokens,
             beams=self._profile.beams,
             candidates=self._profile.candidates,
+            top_k=self._profile.top_k,
+            temperature=self._profile.temperature,
         )
 
     def _judged(
@@ -230,5 +232,6 @@ def _pieces(stage: Stage, prompt: EvaluationPrompt, prefill: str):
 
 
 @functools.lru_cache(maxsize=3)
-def _model(folder: Path, device: str) -> CausalModel:
-    return open_causal_model(folder, device=device)
+def _model(folder: Path, device: str, has_tag: bool) -> CausalModel:
+    # Every model of the project has the tag in its vocabulary; only some were trained with it.
+    return open_causal_model(folder, device=device, has_tag=has_tag)

@@ -18,8 +18,9 @@ from litgpt import Config
 from safety_assets.rendering.pieces import Control
 from safety_assets.rendering.tokenizer import TextTokenizer
 from safety_assets.training.data import TrainingRows
+from safety_assets.training.devices import train_on_devices
 from safety_assets.training.export import export_to_hugging_face
-from safety_assets.training.trainer import LossPoint, TrainingSettings, fingerprint_of, perplexity, train
+from safety_assets.training.trainer import LossPoint, TrainingSettings, fingerprint_of, perplexity
 
 __all__ = ["Checkpoint", "checkpoint_row", "make_checkpoint"]
 
@@ -84,7 +85,7 @@ def make_checkpoint(
     folder = home / fingerprint_of(settings, config, rows, initial)
     done = folder / "checkpoint.json"
     if not done.is_file():
-        result = train(settings, config, rows, folder, initial=initial, progress=progress)
+        result = train_on_devices(settings, config, rows, folder, initial=initial, progress=progress)
         difference = export_to_hugging_face(
             result.weights,
             config,

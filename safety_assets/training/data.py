@@ -192,21 +192,24 @@ def write_windows(batches, path: Path, *, length: int) -> Windows:
     """
     import pyarrow as pa
 
-    digest, pending, beside = hashlib.sha256(), [], path.with_suffix(".writing")
+    pending, beside = [], path.with_suffix(".writing")
     schema = pa.schema([("token_ids", pa.list_(pa.uint16())), ("loss_mask", pa.list_(pa.bool_()))])
+    # One for each column: how the rows came in batches has no say.
+    digests = {name: hashlib.sha256() for name in schema.names}
     path.parent.mkdir(parents=True, exist_ok=True)
     with pq.ParquetWriter(beside, schema) as writer:
         for batch in batches:
             table = pa.Table.from_batches([batch]).select(schema.names).cast(schema)
             for name in schema.names:
                 values = table.column(name).combine_chunks().flatten()
-                digest.update(values.to_numpy(zero_copy_only=False).tobytes())
+                digests[name].update(values.to_numpy(zero_copy_only=False).tobytes())
             pending.append(table)
             if sum(len(held) for held in pending) >= GROUP_ROWS:
                 writer.write_table(pa.concat_tables(pending), row_group_size=GROUP_ROWS)
                 pending = []
         if pending:
             writer.write_table(pa.concat_tables(pending), row_group_size=GROUP_ROWS)
-        writer.add_key_value_metadata({"digest": digest.hexdigest()[:16], "length": str(length)})
+        digest = hashlib.sha256(b"".join(found.digest() for found in digests.values())).hexdigest()[:16]
+        writer.add_key_value_metadata({"digest": digest, "length": str(length)})
     beside.replace(path)
     return Windows(path)
