@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from bench.decoding import bench_decoding
+from bench.decoding import decoding
 from bench.lake import four_writers, memory_growth
 from bench.loading import loading
 from bench.mixtures import mixture_memory
@@ -31,7 +31,7 @@ def main() -> int:
     rows.append(("rendering and packing / bare tokenizer", bench_rendering()["ratio"], ">=", 0.6))
     rows.append(("mixture's peak memory at 10x the text, ratio", mixture_memory()["ratio"], "<=", 1.3))
     rows.append(("training through train() / bare LitGPT loop", bench_training()["ratio"], ">=", 0.95))
-    found = bench_decoding()
+    found = decoding()
     rows.append(("SafeBeam a step / (N x plain beam)", found["ratio"], "<=", 1.2))
     rows.append(("SafeBeam forward passes a step", found["forwards_per_step"], "<=", 1))
     rows.append(("SafeBeam sequences a step / (k x N)", found["sequences_per_step"], "<=", 1))

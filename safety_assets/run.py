@@ -12,8 +12,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import dagster as dg
@@ -34,6 +32,8 @@ def main(arguments: list[str] | None = None) -> int:
     if options.profile:
         os.environ["SAFETY_PROFILE"] = options.profile
     os.environ["SAFETY_SOURCE"] = _absolute(options.source)
+    # Model libraries print progress bars of their own; the setting is read when they are first imported.
+    os.environ.setdefault("TQDM_DISABLE", "1")
     os.environ["DAGSTER_HOME"] = os.environ.get("DAGSTER_HOME") or str(safety_home() / "dagster")
     logging.getLogger("alembic").setLevel(logging.WARNING)
     try:
@@ -105,8 +105,7 @@ def _prepare_models(definitions) -> None:
 
     for model in (definitions.profile.encoder, definitions.profile.language_model):
         if model.model.startswith("package:"):
-            with _quiet():
-                resolve_model(model.model, cache=models_cache())
+            resolve_model(model.model, cache=models_cache())
 
 
 def _execute(defs: dg.Definitions, instance: dg.DagsterInstance, name: str, key: str | None) -> bool:
@@ -174,13 +173,6 @@ def _absolute(source: str) -> str:
 
 def _say(text: str) -> None:
     print(f"{time.strftime('%H:%M:%S')}  {text}", flush=True)
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Model libraries print progress bars of their own."""
-    os.environ.setdefault("TQDM_DISABLE", "1")
-    yield
 
 
 if __name__ == "__main__":

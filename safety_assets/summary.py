@@ -53,7 +53,7 @@ def print_summary(
     print("  Web UI         make ui, then http://127.0.0.1:3000")
     print("  SQL            make sql")
     for failure in failures:
-        print(f"\n  FAILED: {failure} (other shards went on; mend the cause and run again)")
+        print(f"\n  FAILED: {failure} (the others went on; mend the cause and run again)")
     print(f"\nDone in {seconds:.0f} s.")
 
 

@@ -14,7 +14,7 @@ from safety_assets.mixtures.build import build_mixture
 from safety_assets.mixtures.general import GeneralCorpora
 from safety_assets.mixtures.pack import Source
 from safety_assets.mixtures.plan import MixtureSettings, split_of
-from safety_assets.mixtures.recipes import MixtureError, Recipe, load_recipes
+from safety_assets.mixtures.recipes import MixtureError, Recipe, load_recipes, with_general
 from safety_assets.mixtures.sources import TABLES, LakeTexts, SourceText
 from safety_assets.prompts import TAG_TOKEN
 from safety_assets.rendering import formats
@@ -213,3 +213,29 @@ def test_a_text_that_is_there_twice_counts_once(tmp_path, renderer):
     for name in ("once", "twice"):
         (tmp_path / name).mkdir()
     assert windows_of(tmp_path / "once", once, renderer) == windows_of(tmp_path / "twice", twice, renderer)
+
+
+def test_general_corpora_are_read_as_they_lie_and_get_their_share(tmp_path, renderer):
+    import json
+
+    corpus = tmp_path / "code"
+    corpus.mkdir()
+    for number in range(3):
+        lines = [
+            json.dumps({"text": f"def f{number}_{row}(x):\n    return x + {row}\n"}) for row in range(40)
+        ]
+        (corpus / f"part-{number}.jsonl").write_text("\n".join(lines))
+    (tmp_path / "lake").mkdir()
+    lake = lake_with(tmp_path / "lake", shards_of(1))
+    versions = {table: lake.versions(table)[0] for table in TABLES["safe_web"]}
+    general = GeneralCorpora({"code": str(corpus)}, tmp_path / "cache")
+    texts = LakeTexts(lake, ["shard-0"], versions, general, seed=0)
+    recipe = with_general(load_recipes()["score0_only"], {"code": 0.3})
+    spool = tmp_path / "windows.parquet"
+    actuals = build_mixture(recipe, SETTINGS, texts, renderer, spool, lake.schema("tokenized_mixture"))
+    lake.close()
+    (code,) = [actual for actual in actuals if actual.slice == "general:code"]
+    assert code.actual_tokens == code.planned_tokens == round(0.3 * SETTINGS.windows) * (SETTINGS.context + 1)
+    rows = [row for row in pq.read_table(spool).to_pylist() if row["slice"] == "general:code"]
+    assert {span["dataset"] for row in rows for span in row["spans"]} == {"general:code"}
+    assert len({span["source_shard"] for row in rows for span in row["spans"]}) == 3

@@ -49,7 +49,7 @@ def test_a_killed_training_goes_on_to_the_same_losses_and_weights(tmp_path, kind
 
 def test_the_loss_falls(tmp_path):
     curve = small.run(tmp_path, "windows").curve
-    assert curve[-1].loss < 0.8 * curve[0].loss
+    assert curve[-1].loss < 0.9 * curve[0].loss
     assert [point.step for point in curve] == list(range(1, len(curve) + 1))
 
 
