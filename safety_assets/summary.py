@@ -75,8 +75,11 @@ def _print_models(lake: Lake, recipes: Sequence[str]) -> None:
             if row["value"] is None
             else f"{row['value']:5.0%}  ({row['low']:.0%}-{row['high']:.0%})"
         )
-        print(f"  {row['recipe']:<24}{name:<32}{share}")
-    print("  Models this small say little that makes sense: the intervals matter more than the numbers.")
+        print(f"  {row['judge']:<16}{row['recipe']:<24}{name:<32}{share}")
+    print(
+        "  Models this small say little that makes sense: a judge of what is said finds no harm in it, and one that"
+    )
+    print("  looks for refusals only sees whether there is one.")
 
 
 def _heading(text: str) -> None:

@@ -18,7 +18,7 @@ from safety_assets.evaluation.over_refusal import Compliance
 from safety_assets.evaluation.rates import intervals_overlap
 from safety_assets.intervals import Estimate, wilson
 
-__all__ = ["AblationRow", "Standing", "ablation_row", "ablation_rows"]
+__all__ = ["AblationRow", "Standing", "ablation_row", "ablation_rows", "by_judge"]
 
 # Of harmless prompts: refused in part or in full. Short circuits are counted apart.
 OVER_REFUSAL = "over_refusal"
@@ -147,6 +147,21 @@ def ablation_rows(
         _row(recipe, key, total, bases.get(key) or bases.get(_decoded(key, ordinary)), recipe == baseline)
         for (recipe, key), total in ordered
     ]
+
+
+def by_judge(
+    evaluations: Sequence[EvaluationRow], recipes: Sequence[str], deciding: str, ordinary: str
+) -> dict[str, list[AblationRow]]:
+    """:func:`ablation_rows` for every judge there is, the deciding one first.
+
+    What needs no judge stands with the deciding one alone.
+    """
+    judges = sorted({row.judge for row in evaluations if row.judge} - {deciding})
+    tables = {
+        judge: ablation_rows(evaluations, recipes=recipes, judge=judge, ordinary=ordinary)
+        for judge in (deciding, *judges)
+    }
+    return {judge: [row for row in rows if row.judge or judge == deciding] for judge, rows in tables.items()}
 
 
 def ablation_row(row: AblationRow, partition: str) -> dict[str, Any]:

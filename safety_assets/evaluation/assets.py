@@ -1,7 +1,7 @@
 """The evaluation stage in Dagster: ``safety_evaluation`` for each recipe, and ``ablation_table`` over all of them."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import dagster as dg
 from pydantic import Field
@@ -9,10 +9,10 @@ from pydantic import Field
 from resources.lake import Lake, PartitionVersion
 from resources.lake_resource import LakeResource
 from resources.model_resources import ModelsResource, models_cache
-from resources.profile import safety_home
+from resources.profile import EvaluationProfile, safety_home
 from safety_assets.answers import LakeAnswers
 from safety_assets.batches import record_batches
-from safety_assets.evaluation.ablation import ablation_row, ablation_rows
+from safety_assets.evaluation.ablation import AblationRow, ablation_row, by_judge
 from safety_assets.evaluation.ablation_page import ablation_html, write_ablation_page
 from safety_assets.evaluation.checks import CHECKS, WARNINGS, evaluation_gates
 from safety_assets.evaluation.judges import judgement_row
@@ -111,25 +111,30 @@ def ablation_table(
         provenance=provenance(context),
         override_reason=config.override_gates_because,
     )
-    rows = ablation_rows(
-        evaluation_rows_of(store, recipes),
-        recipes=recipes,
-        judge=profile.deciding_judge,
-        ordinary=profile.decoding,
-    )
-    page = write_ablation_page(
-        ablation_html(rows, recipes, ordinary=profile.decoding), safety_home() / "ablation" / "index.html"
-    )
+    tables = by_judge(evaluation_rows_of(store, recipes), recipes, profile.deciding_judge, profile.decoding)
     schema = store.schema("ablation_table")
-    written = (ablation_row(row, UNPARTITIONED) for row in rows)
+    written = (ablation_row(row, UNPARTITIONED) for rows in tables.values() for row in rows)
     version = store.replace_partition("ablation_table", record_batches(written, schema), provenance(context))
     facts = {
         "recipes": len(recipes),
         "inputs_digest": _digest([found[recipe] for recipe in recipes]),
-        "table": dg.MetadataValue.md(ablation_markdown(rows, recipes)),
-        "page": dg.MetadataValue.path(str(page)),
+        **_pages(tables, recipes, profile),
     }
     return materialised(context, store, version, _ablation_gates(recipes), facts)
+
+
+def _pages(
+    tables: Mapping[str, Sequence[AblationRow]], recipes: Sequence[str], profile: EvaluationProfile
+) -> dict:
+    """A page and a table for each judge; the deciding judge's are the first."""
+    facts = {}
+    for number, (judge, rows) in enumerate(tables.items()):
+        html = ablation_html(rows, recipes, ordinary=profile.decoding)
+        path = safety_home() / "ablation" / ("index.html" if number == 0 else f"{judge}.html")
+        name = "" if number == 0 else "_" + judge.replace("-", "_")
+        facts[f"table{name}"] = dg.MetadataValue.md(ablation_markdown(rows, recipes))
+        facts[f"page{name}"] = dg.MetadataValue.path(str(write_ablation_page(html, path)))
+    return facts
 
 
 def _judges(
