@@ -54,7 +54,7 @@ def _mix(count: int) -> None:
             for version in lake.versions(table)
         }
         tokenizer = mixture_tokenizer(profile, Path(folder))
-        inputs = inputs_of(recipe, lake)
+        inputs, _ = inputs_of(recipe, lake, overriding=True)
         mix(
             recipe,
             profile,

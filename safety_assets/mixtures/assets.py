@@ -50,7 +50,7 @@ def tokenized_mixture(
     """Training windows of a recipe: an exact token budget per slice, in one seeded order (SP section 5)."""
     store, profile = lake.open(), models.profile().mixture
     recipe = recipe_of(context.partition_key, profile)
-    inputs = inputs_of(recipe, store)
+    inputs, left_out = inputs_of(recipe, store, overriding=bool(config.override_gates_because))
     versions = store.require_gates(
         inputs, provenance=provenance(context), override_reason=config.override_gates_because
     )
@@ -70,6 +70,7 @@ def tokenized_mixture(
     facts = {
         "plan_against_actual": dg.MetadataValue.md(plan_table(actuals)),
         "shards": len({shard for _, shard in inputs}),
+        "shards_left_out": left_out,
         "inputs_digest": hashlib.sha256(read.encode()).hexdigest()[:16],
         "tokenizer": f"{tokenizer.name}@{tokenizer.digest}",
     }

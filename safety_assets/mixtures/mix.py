@@ -38,20 +38,39 @@ def recipe_of(name: str, profile: MixtureProfile) -> Recipe:
     return with_general(recipes[name], {name: corpus.share for name, corpus in profile.general.items()})
 
 
-def inputs_of(recipe: Recipe, lake: Lake) -> list[tuple[str, str]]:
-    """(table, shard) pairs that the recipe reads: every shard that has been through all of its tables.
+def inputs_of(recipe: Recipe, lake: Lake, *, overriding: bool = False) -> tuple[list[tuple[str, str]], int]:
+    """(table, shard) pairs that the recipe reads, and how many shards are left out.
+
+    Read is every shard that has been through all tables of the recipe and passed their gates as it is now: one bad
+    shard among thousands does not hold up the others, and is not read.
+
+    Args:
+        overriding: shards that failed a gate are named too; reading them takes a reason.
 
     Raises:
-        MixtureError: no shard has.
+        MixtureError: no shard is left.
     """
     tables = {table for name in recipe.slices for table in TABLES.get(name, ())}
     wanted = sorted(tables.union(VALIDATION_TABLES))
     shards = [row["shard"] for row in lake.rows("mixture_shards", {"tables": wanted})]
-    if not shards:
+    pairs = [(table, shard) for table in wanted for shard in shards]
+    bad = set() if overriding else {shard for _, shard in _failing(lake, pairs)}
+    kept = [(table, shard) for table, shard in pairs if shard not in bad]
+    if not kept:
         raise MixtureError(
-            f"No shard has been through {', '.join(wanted)} yet: materialise these first (job data_half)."
+            f"No shard has been through {', '.join(wanted)} and passed their checks yet ({len(bad)} failed some): "
+            "materialise these first (job data_half)."
         )
-    return [(table, shard) for table in wanted for shard in shards]
+    return kept, len(bad)
+
+
+def _failing(lake: Lake, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
+    parameters = {
+        "datasets": [table for table, _ in pairs],
+        "partitions": [partition for _, partition in pairs],
+    }
+    found = lake.rows("gates_of_inputs", parameters) if pairs else []
+    return [(row["dataset"], row["partition"]) for row in found if row["failed"] or not row["checks"]]
 
 
 def mixture_settings(profile: MixtureProfile) -> MixtureSettings:

@@ -8,10 +8,11 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from resources.lake import Lake, LakeSettings, Provenance
+from resources.lake import GateOutcome, Lake, LakeSettings, Provenance
 from safety_assets.corpus.identity import text_hash
 from safety_assets.mixtures.build import build_mixture
 from safety_assets.mixtures.general import GeneralCorpora
+from safety_assets.mixtures.mix import inputs_of
 from safety_assets.mixtures.pack import Source
 from safety_assets.mixtures.plan import MixtureSettings, split_of
 from safety_assets.mixtures.recipes import MixtureError, Recipe, load_recipes, with_general
@@ -239,3 +240,22 @@ def test_general_corpora_are_read_as_they_lie_and_get_their_share(tmp_path, rend
     rows = [row for row in pq.read_table(spool).to_pylist() if row["slice"] == "general:code"]
     assert {span["dataset"] for row in rows for span in row["spans"]} == {"general:code"}
     assert len({span["source_shard"] for row in rows for span in row["spans"]}) == 3
+
+
+def test_a_shard_that_failed_a_gate_is_left_out_and_counted(tmp_path):
+    lake = lake_with(tmp_path, shards_of(3))
+    for table in TABLES["safe_web"]:
+        for version in lake.versions(table):
+            passed = (table, version.partition) != ("scored_fineweb", "shard-1")
+            outcome = GateOutcome("check", passed, True, {})
+            lake.record_gates(version, [outcome], Provenance(table, version.partition, "run"))
+    recipe = load_recipes()["score0_only"]
+    inputs, left_out = inputs_of(recipe, lake)
+    assert ({shard for _, shard in inputs}, left_out) == ({"shard-0", "shard-2"}, 1)
+    assert len({shard for _, shard in inputs_of(recipe, lake, overriding=True)[0]}) == 3
+    lake.close()
+
+
+def test_without_any_shard_a_mixture_says_what_is_missing(lake):
+    with pytest.raises(MixtureError, match="materialise these first"):
+        inputs_of(load_recipes()["raw"], lake)
