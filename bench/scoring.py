@@ -4,33 +4,77 @@ from __future__ import annotations
 
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
+from resources.encoder import open_encoder
 from resources.lake import Lake, LakeSettings, Provenance
 from resources.language_model import LanguageModel
 from resources.model_resources import ModelsResource, models_cache
 from resources.model_store import resolve_model
-from resources.profile import DEFAULT_PROFILE, ScoringProfile
+from resources.profile import DEFAULT_PROFILE, ScoringProfile, load_profile
 from safety_assets.annotation.oracle import ask_verdicts
 from safety_assets.annotation.seeds import seed_rows
 from safety_assets.corpus.ingest import ingest_shard
 from safety_assets.generation import Usage
 from safety_assets.sample_data.sample import build_sample
-from safety_assets.scoring.classifier import train_classifier
 from safety_assets.scoring.confirmation import train_confirmation
-from safety_assets.scoring.fit import examples_of
+from safety_assets.scoring.examples import examples_of
 from safety_assets.scoring.llm_scorer import LlmCalibration, digit_log_probabilities
+from safety_assets.scoring.packaged import packaged_classifier
+from safety_assets.scoring.reading import DocumentReader
 from safety_assets.scoring.score_shard import score_shard
 from safety_assets.scoring.scorer import DocumentScorer
 from tests.support.scripted_model import MemoryAnswers, ScriptedModel
 
-__all__ = ["choices_against_json", "embedding_through_the_asset"]
+__all__ = ["choices_against_json", "embedding_through_the_asset", "encoding_against_plain", "packaged_reader"]
 
 SHARD = "bench"
 DOCUMENTS_BY_MODEL = 24
 MAX_CHARS = 800
+# Windows that the plain way embeds together, in the order in which they come.
+PLAIN_BATCH = 32
+
+
+def packaged_reader(dtype: str | None = None) -> DocumentReader:
+    """The packaged classifier over its encoder, as the embedded profile has it or in another ``dtype``."""
+    profile = load_profile(DEFAULT_PROFILE).encoder
+    if dtype:
+        profile = profile.model_copy(update={"dtype": dtype})
+    return DocumentReader(open_encoder(profile, models_cache()), packaged_classifier())
+
+
+def encoding_against_plain(texts: Sequence[str]) -> dict[str, float]:
+    """Tokens per second of the scorer's encoding and of SentenceTransformer.encode, input order, on the same windows.
+
+    ``equal_labels`` is the share of documents with the level that plain float32 embeddings give. ``ratio_float32`` is
+    of the scorer without the CPU's units for bfloat16.
+    """
+    fast, exact = packaged_reader(), packaged_reader("float32")
+    windows, tokens = fast.votes(texts).pieces, int(fast.votes(texts).encoded.tokens.sum())
+    plain = exact.encoder._model
+
+    def in_input_order() -> None:
+        for first in range(0, len(windows), PLAIN_BATCH):
+            plain.encode(windows[first : first + PLAIN_BATCH], batch_size=PLAIN_BATCH)
+
+    ways = {
+        "plain": in_input_order,
+        "fast": lambda: fast.encoder.encode(texts, max_tokens=fast.classifier.window_tokens),
+        "float32": lambda: exact.encoder.encode(texts, max_tokens=exact.classifier.window_tokens),
+    }
+    best = {name: min(_seconds(way) for _ in range(3)) for name, way in ways.items()}
+    levels = [[read.level for read in reader.read(texts)] for reader in (fast, exact)]
+    return {
+        "tokens": tokens,
+        "plain_tokens_per_s": tokens / best["plain"],
+        "tokens_per_s": tokens / best["fast"],
+        "ratio": best["plain"] / best["fast"],
+        "ratio_float32": best["plain"] / best["float32"],
+        "equal_labels": float(np.mean([one == other for one, other in zip(*levels, strict=True)])),
+    }
 
 
 def embedding_through_the_asset() -> dict[str, float]:
@@ -40,19 +84,17 @@ def embedding_through_the_asset() -> dict[str, float]:
     """
     from sentence_transformers import SentenceTransformer
 
-    encoder = ModelsResource(profile_name=DEFAULT_PROFILE).encoder()
+    reader = packaged_reader()
     bare = SentenceTransformer(
         str(resolve_model("package:all-MiniLM-L6-v2", cache=models_cache()).folder), device="cpu"
     )
-    examples = examples_of(list(seed_rows()), encoder)
-    confirmation = train_confirmation(
-        examples, np.zeros((examples.splits == "calibration").sum(), np.float32)
-    )
+    examples = examples_of(list(seed_rows()))
+    undecided = np.zeros((examples.splits == "calibration").sum(), np.float32)
     scorer = DocumentScorer(
-        encoder,
-        train_classifier(examples, positive_weight=1.5),
-        confirmation,
+        reader,
+        train_confirmation(examples, undecided, reader.classifier.lexical),
         LlmCalibration({}),
+        None,
         ScriptedModel(lambda _: ""),
         MemoryAnswers(),
         ScoringProfile(explain=False),
@@ -65,7 +107,7 @@ def embedding_through_the_asset() -> dict[str, float]:
         version = ingest_shard(files[0], lake, by).version
         with lake.read("fineweb", partition=SHARD, columns=["text"]) as reader:
             texts = reader.read_all().column("text").to_pylist()
-        windows = encoder.encode(texts).texts(texts)
+        windows = reader.votes(texts).pieces
         times: dict[str, list[float]] = {"asset": [], "bare": []}
         for _ in range(3):
             times["bare"].append(_seconds(lambda: bare.encode(windows, batch_size=32)))

@@ -16,7 +16,7 @@ import pyarrow as pa
 from resources.errors import GateError, LakeError
 from resources.lake_records import GateOutcome, PartitionVersion, Provenance
 
-__all__ = ["record", "require"]
+__all__ = ["failing", "record", "require"]
 
 
 class Shelf(Protocol):
@@ -42,6 +42,16 @@ def record(
         for outcome in outcomes
     ]
     _append(lake, rows, provenance)
+
+
+def failing(lake: Shelf, inputs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+    """Those of the (table, partition) inputs whose newest version failed a blocking gate, or was never checked."""
+    parameters = {
+        "datasets": [table for table, _ in inputs],
+        "partitions": [partition for _, partition in inputs],
+    }
+    found = lake.rows("gates_of_inputs", parameters) if inputs else []
+    return {(row["dataset"], row["partition"]) for row in found if row["failed"] or not row["checks"]}
 
 
 def require(

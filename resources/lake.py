@@ -127,6 +127,10 @@ class Lake(LakeReader):
         """Store what the checks found on exactly this version; see :func:`resources.gates.record`."""
         gates.record(self, version, outcomes, provenance)
 
+    def failing_gates(self, inputs: Sequence[tuple[str, str]]) -> set[tuple[str, str]]:
+        """Those of the inputs that :meth:`require_gates` would refuse; see :func:`resources.gates.failing`."""
+        return gates.failing(self, inputs)
+
     def require_gates(
         self,
         inputs: Sequence[tuple[str, str]],

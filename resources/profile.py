@@ -9,8 +9,10 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
+from functools import lru_cache
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -20,6 +22,7 @@ from resources.errors import ProfileError
 __all__ = [
     "DEFAULT_PROFILE",
     "EncoderProfile",
+    "EncoderTraining",
     "EvaluationProfile",
     "GeneralCorpus",
     "GenerationProfile",
@@ -37,6 +40,7 @@ __all__ = [
 ]
 
 PACKAGED = Path(__file__).parent / "profiles"
+PRESETS = Path(__file__).parent / "encoder_presets.yaml"
 DEFAULT_PROFILE = "embedded"
 
 
@@ -56,14 +60,62 @@ class SourceProfile(_Strict):
     max_shards: int | None = Field(default=None, description="Only the first so many shards of the source.")
 
 
+class EncoderTraining(_Strict):
+    """How the whole encoder is trained on annotations (SP appendix B); the head alone is trained first, for an epoch."""
+
+    epochs: int = Field(default=5, ge=0, description="Most epochs of the whole encoder; 0 trains the head alone.")
+    patience: int = Field(default=2, ge=1, description="Epochs without a better held-out loss before it stops.")
+    batch_size: int = Field(default=8, ge=1, description="Documents of a step.")
+    head_rate: float = Field(default=1e-3, gt=0, description="Learning rate of the head alone.")
+    encoder_rate: float = Field(default=1e-6, gt=0, description="Learning rate of the whole encoder.")
+    positive_weight: float = Field(
+        default=100.0, gt=0, description="Loss weight of examples with score > 0 (paper: lambda)."
+    )
+    window_tokens: int = Field(
+        default=512, ge=1, description="Tokens of a window, at most what the encoder reads."
+    )
+    clip: float = Field(default=1.0, gt=0, description="Largest norm of a step's gradient.")
+    autocast: bool = Field(default=False, description="Matrix products in bfloat16; weights stay float32.")
+    seed: int = 0
+
+
 class EncoderProfile(_Strict):
+    preset: str | None = Field(
+        default=None, description="A name in encoder_presets.yaml; settings given beside it come first."
+    )
     model: str = Field(description="package:all-MiniLM-L6-v2, a local folder, or a Hub id.")
+    kind: Literal["embedding", "classifier"] = Field(
+        default="embedding", description="classifier: a released model with its own six-way head."
+    )
     revision: str | None = Field(default=None, description="Commit of a Hub id; required for one.")
+    code_revision: str | None = Field(
+        default=None, description="Commit of the other repository that holds a Hub model's code."
+    )
     device: str = "cpu"
     batch_tokens: int = Field(default=4096, description="Padded tokens of one encoder batch.")
-    dtype: Literal["float32", "bfloat16", "float16"] = "float32"
+    dtype: Literal["float32", "bfloat16", "float16", "auto"] = Field(
+        default="float32",
+        description="auto: bfloat16 on a GPU, and in matrix products on a CPU with units for it; else float32.",
+    )
     query_prefix: str = Field(default="", description="Put before every text, as some encoders expect.")
     trust_remote_code: bool = False
+    plain_attention: bool = Field(
+        default=False, description="Do without the xformers package, which some remote code asks for."
+    )
+    training: EncoderTraining = EncoderTraining()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_preset(cls, given: Any) -> Any:
+        if not isinstance(given, Mapping) or not given.get("preset"):
+            return given
+        presets = _presets()
+        if given["preset"] not in presets:
+            raise ValueError(f"unknown preset; there are {', '.join(presets)}")
+        preset, training = presets[given["preset"]], given.get("training") or {}
+        if isinstance(training, EncoderTraining):
+            training = training.model_dump(exclude_unset=True)
+        return {**preset, **given, "training": {**preset["training"], **training}}
 
 
 class LanguageModelProfile(_Strict):
@@ -100,6 +152,11 @@ class LanguageModelProfile(_Strict):
 
 
 class ScoringProfile(_Strict):
+    training: Literal["packaged", "head", "encoder", "released"] | None = Field(
+        default=None,
+        description="What safety_classifier is: packaged as it is; its head, or the whole encoder, trained on the "
+        "annotations; a released classifier as it is. Not set: released where the encoder is one, else head.",
+    )
     llm_mode: Literal["choices", "json"] = Field(
         default="choices",
         description="Read the score from log-probabilities, or generate JSON as in the paper.",
@@ -110,7 +167,35 @@ class ScoringProfile(_Strict):
     positive_weight: float = Field(
         default=1.5, description="Loss weight of examples with score > 0 (paper: lambda)."
     )
+    ensemble: Literal["maximum", "calibrated"] = Field(
+        default="maximum",
+        description="The higher of both scores (SP section 3.1), or a combination calibrated on the annotations.",
+    )
+    recall_target: float | None = Field(
+        default=None, gt=0, le=1, description="Of level 3 and above, on the annotations; sets that threshold."
+    )
     explain: bool = Field(default=True, description="Generate a reason for documents that score 1 or more.")
+
+    @model_validator(mode="after")
+    def _calibrated_needs_probabilities(self) -> ScoringProfile:
+        if self.ensemble == "calibrated" and self.llm_mode != "choices":
+            raise ValueError("ensemble calibrated needs llm_mode choices")
+        return self
+
+
+class AuditProfile(_Strict):
+    judge: str = Field(
+        default="labels",
+        description="labels (packaged and annotated ones), oracle (the language model), or a .jsonl file of labels.",
+    )
+    per_stratum: int = Field(default=20, gt=0, description="Documents of each score and source at most.")
+    seed: int = 0
+    precision_floor: float = Field(
+        default=0.5, ge=0, le=1, description="Of levels 4-5; RefuseWeb is not made of scores below it."
+    )
+    least_judged: int = Field(
+        default=10, ge=1, description="Documents scored 4-5 that must be judged for the floor to count."
+    )
 
 
 class GenerationProfile(_Strict):
@@ -236,12 +321,27 @@ class Profile(_Strict):
     encoder: EncoderProfile
     language_model: LanguageModelProfile
     scoring: ScoringProfile = ScoringProfile()
+    audit: AuditProfile = AuditProfile()
     generation: GenerationProfile = GenerationProfile()
     marking: MarkingProfile = MarkingProfile()
     mixture: MixtureProfile = MixtureProfile()
     pretraining: PretrainingProfile = PretrainingProfile()
     tuning: TuningProfile = TuningProfile()
     evaluation: EvaluationProfile = EvaluationProfile()
+
+    @property
+    def classifier_training(self) -> Literal["packaged", "head", "encoder", "released"]:
+        """``scoring.training``, or what follows from the encoder where it is not set."""
+        return self.scoring.training or ("released" if self.encoder.kind == "classifier" else "head")
+
+    @model_validator(mode="after")
+    def _encoder_fits_training(self) -> Profile:
+        if (self.encoder.kind == "classifier") != (self.classifier_training == "released"):
+            raise ValueError(
+                "scoring.training released and encoder.kind classifier go together: a released classifier is used as "
+                "it is, and an embedding has no classes of its own"
+            )
+        return self
 
 
 def safety_home() -> Path:
@@ -271,6 +371,11 @@ def load_profile(name_or_path: str | None = None) -> Profile:
     except ValidationError as error:
         faults = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise ProfileError(f"Profile {path.name} does not fit: {faults}.") from error
+
+
+@lru_cache(maxsize=1)
+def _presets() -> Mapping[str, dict[str, Any]]:
+    return yaml.safe_load(PRESETS.read_text(encoding="utf-8"))["presets"]
 
 
 def _expand(text: str, where: str) -> str:

@@ -25,6 +25,8 @@ _PER_SHARD = (
     "tagged_corpus",
     "reflected_corpus",
 )
+# What an audit samples, before anything is made of it.
+_SCORED = ("fineweb", "scored_fineweb")
 # What must have been made of a shard before it counts as done: where the ways of its documents end.
 _LAST = ("moral_education", "safeweb", "tagged_corpus", "reflected_corpus")
 _PER_RECIPE = (
@@ -46,6 +48,28 @@ data_half = dg.define_asset_job(
     selection=dg.AssetSelection.assets(*_PER_SHARD),
     partitions_def=SHARDS,
     description="One shard through the whole data half: validated, scored, rephrased, refused, moralised, marked.",
+)
+scores = dg.define_asset_job(
+    "scores",
+    selection=dg.AssetSelection.assets(*_SCORED),
+    partitions_def=SHARDS,
+    description="One shard validated and scored: what an audit samples, before anything is made of the scores.",
+)
+audit = dg.define_asset_job(
+    "audit",
+    selection=dg.AssetSelection.assets("score_audit"),
+    description="A judged sample of the scores: their precision and recall. RefuseWeb is not made below the floor.",
+)
+synthesis = dg.define_asset_job(
+    "synthesis",
+    selection=dg.AssetSelection.assets(*(name for name in _PER_SHARD if name not in _SCORED)),
+    partitions_def=SHARDS,
+    description="One scored shard through the rest of the data half: rephrased, refused, moralised, marked.",
+)
+compare_scorers = dg.define_asset_job(
+    "compare_scorers",
+    selection=dg.AssetSelection.assets("classifier_benchmark"),
+    description="Scorers compared on labelled files: recall, precision, false alarms, under attack, speed.",
 )
 model_half = dg.define_asset_job(
     "model_half",
@@ -110,6 +134,17 @@ def nightly_backfill(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRe
         yield dg.RunRequest(run_key=f"{night}:{key}", partition_key=key)
 
 
-JOBS = [prepare_scoring, data_half, model_half, ablation, report_cards, *STAGE_JOBS]
+JOBS = [
+    prepare_scoring,
+    data_half,
+    scores,
+    audit,
+    synthesis,
+    compare_scorers,
+    model_half,
+    ablation,
+    report_cards,
+    *STAGE_JOBS,
+]
 SCHEDULES = [nightly_backfill]
 SENSORS = [new_shards]

@@ -16,6 +16,8 @@ from resources.profile import DEFAULT_PROFILE, Profile, load_profile, safety_hom
 from resources.shard_source import ShardSourceResource
 from safety_assets import automation
 from safety_assets.annotation import assets as annotation_assets
+from safety_assets.audit import assets as audit_assets
+from safety_assets.benchmark import assets as benchmark_assets
 from safety_assets.corpus import assets as corpus_assets
 from safety_assets.evaluation import assets as evaluation_assets
 from safety_assets.marking import assets as marking_assets
@@ -32,6 +34,8 @@ STAGES = [
     corpus_assets,
     annotation_assets,
     scoring_assets,
+    benchmark_assets,
+    audit_assets,
     synthesis_assets,
     marking_assets,
     mixture_assets,

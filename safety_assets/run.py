@@ -64,7 +64,10 @@ def _run(max_shards: int | None, recipes: list[str]) -> int:
         _prepare_models(definitions)
         jobs = [
             ("prepare_scoring", None),
-            *(("data_half", key) for key in keys),
+            # Scores are audited before refusals are made of them.
+            *(("scores", key) for key in keys),
+            ("audit", None),
+            *(("synthesis", key) for key in keys),
             *(("model_half", recipe) for recipe in recipes),
             *([("ablation", None)] if recipes else []),
             ("report_cards", None),

@@ -15,6 +15,8 @@ STAGES = [
     "corpus",
     "annotation",
     "scoring",
+    "benchmark",
+    "audit",
     "synthesis",
     "marking",
     "rendering",

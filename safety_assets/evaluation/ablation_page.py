@@ -6,8 +6,6 @@ Everything that comes from rows is escaped. The page forbids scripts and every r
 from __future__ import annotations
 
 import functools
-import os
-import tempfile
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +15,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from safety_assets.evaluation import ablation_charts as charts
 from safety_assets.evaluation.ablation import OVER_REFUSAL, SHORT_CIRCUIT, AblationRow, Standing
 
-__all__ = ["ablation_html", "write_ablation_page"]
+__all__ = ["ablation_html"]
 
 _SECTIONS = (
     (
@@ -86,21 +84,6 @@ def ablation_html(
             unjudged=any(row.unjudged for row in rows),
         )
     )
-
-
-def write_ablation_page(html: str, path: Path) -> Path:
-    """Write beside ``path`` and rename, so that readers see the old page or the new."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "w", encoding="utf-8") as file:
-            file.write(html)
-        Path(name).chmod(0o644)
-        Path(name).replace(path)
-    except BaseException:
-        Path(name).unlink(missing_ok=True)
-        raise
-    return path
 
 
 def _table(

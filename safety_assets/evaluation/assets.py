@@ -13,7 +13,7 @@ from resources.profile import EvaluationProfile, safety_home
 from safety_assets.answers import LakeAnswers
 from safety_assets.batches import record_batches
 from safety_assets.evaluation.ablation import AblationRow, ablation_row, by_judge
-from safety_assets.evaluation.ablation_page import ablation_html, write_ablation_page
+from safety_assets.evaluation.ablation_page import ablation_html
 from safety_assets.evaluation.checks import CHECKS, WARNINGS, evaluation_gates
 from safety_assets.evaluation.judges import judgement_row
 from safety_assets.evaluation.lake_answers import LakeEvaluationAnswers
@@ -22,6 +22,7 @@ from safety_assets.evaluation.plan import Stage
 from safety_assets.evaluation.summary import ablation_markdown, evaluation_rows_of
 from safety_assets.generation import Usage
 from safety_assets.mixtures.mix import mixture_tokenizer
+from safety_assets.pages import write_page
 from safety_assets.partitions import RECIPES
 from safety_assets.shell import (
     OWNERS,
@@ -133,7 +134,7 @@ def _pages(
         path = safety_home() / "ablation" / ("index.html" if number == 0 else f"{judge}.html")
         name = "" if number == 0 else "_" + judge.replace("-", "_")
         facts[f"table{name}"] = dg.MetadataValue.md(ablation_markdown(rows, recipes))
-        facts[f"page{name}"] = dg.MetadataValue.path(str(write_ablation_page(html, path)))
+        facts[f"page{name}"] = dg.MetadataValue.path(str(write_page(html, path)))
     return facts
 
 

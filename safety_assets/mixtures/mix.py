@@ -54,7 +54,7 @@ def inputs_of(recipe: Recipe, lake: Lake, *, overriding: bool = False) -> tuple[
     wanted = sorted(tables.union(VALIDATION_TABLES))
     shards = [row["shard"] for row in lake.rows("mixture_shards", {"tables": wanted})]
     pairs = [(table, shard) for table in wanted for shard in shards]
-    bad = set() if overriding else {shard for _, shard in _failing(lake, pairs)}
+    bad = set() if overriding else {shard for _, shard in lake.failing_gates(pairs)}
     kept = [(table, shard) for table, shard in pairs if shard not in bad]
     if not kept:
         raise MixtureError(
@@ -62,15 +62,6 @@ def inputs_of(recipe: Recipe, lake: Lake, *, overriding: bool = False) -> tuple[
             "materialise these first (job data_half)."
         )
     return kept, len(bad)
-
-
-def _failing(lake: Lake, pairs: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
-    parameters = {
-        "datasets": [table for table, _ in pairs],
-        "partitions": [partition for _, partition in pairs],
-    }
-    found = lake.rows("gates_of_inputs", parameters) if pairs else []
-    return [(row["dataset"], row["partition"]) for row in found if row["failed"] or not row["checks"]]
 
 
 def mixture_settings(profile: MixtureProfile) -> MixtureSettings:

@@ -1,16 +1,21 @@
 """The scoring stage in Dagster: ``safety_classifier`` and ``scored_fineweb``."""
 
+from typing import Any
+
 import dagster as dg
 
 from resources.lake_resource import LakeResource
 from resources.model_resources import ModelsResource
+from resources.profile import safety_home
 from safety_assets.answers import LakeAnswers
 from safety_assets.generation import Usage
+from safety_assets.pages import write_page
 from safety_assets.partitions import SHARDS
 from safety_assets.scoring.checks import CLASSIFIER_CHECKS, SCORE_CHECKS, classifier_gates, score_gates
 from safety_assets.scoring.fit import fit_classifier
 from safety_assets.scoring.score_shard import score_shard
 from safety_assets.scoring.scorer import open_scorer
+from safety_assets.scoring.sweep_page import sweep_html, sweep_markdown
 from safety_assets.shell import (
     OWNERS,
     UNPARTITIONED,
@@ -38,7 +43,7 @@ from safety_assets.shell import (
 def safety_classifier(
     context: dg.AssetExecutionContext, config: GateOverride, lake: LakeResource, models: ModelsResource
 ) -> dg.MaterializeResult:
-    """What turns embeddings and log-probabilities into scores: trained and calibrated on the annotations (SP 3.1)."""
+    """What turns texts and log-probabilities into scores: trained and calibrated on the annotations (SP 3.1)."""
     store, usage = lake.open(), Usage()
     versions = store.require_gates(
         [("safety_annotations", UNPARTITIONED)],
@@ -46,11 +51,15 @@ def safety_classifier(
         override_reason=config.override_gates_because,
     )
     answers = LakeAnswers(store, provenance(context))
-    version, metrics = fit_classifier(
-        store, versions, models, answers, usage, provenance(context), say(context)
-    )
-    numbers = {name: value for name, value in metrics.items() if isinstance(value, int | float)}
-    return materialised(context, store, version, classifier_gates(metrics), numbers | usage_metadata(usage))
+    fitted = fit_classifier(store, versions, models, answers, usage, provenance(context), say(context))
+    facts: dict[str, Any] = {
+        name: value for name, value in fitted.metrics.items() if isinstance(value, int | float)
+    }
+    page = write_page(sweep_html(fitted.report), safety_home() / "classifier" / "index.html")
+    facts["sweep"] = dg.MetadataValue.md(sweep_markdown(fitted.report))
+    facts["page"] = dg.MetadataValue.path(str(page))
+    gates = classifier_gates(fitted.metrics)
+    return materialised(context, store, fitted.version, gates, facts | usage_metadata(usage))
 
 
 @dg.asset(

@@ -13,7 +13,7 @@ CLASSIFIER_CHECKS = {
 }
 SCORE_CHECKS = {
     "conservation": "Every document of the shard has exactly one row, for exactly its text.",
-    "fail_closed": "A document has a score if and only if both scorers scored it, and it is the higher of the two.",
+    "fail_closed": "A document has a score if and only if both scorers scored it: the higher of the two, unless they are combined.",
     "segments": "Every scored document has labels for its segments, and none of them is above the document's score.",
     "score_states": "Most documents could be scored.",
 }

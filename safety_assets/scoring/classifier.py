@@ -1,106 +1,110 @@
-"""The embedding classifier (SP section 3.1, appendix B): 6-way head over the encoder, lexical evidence beside it.
+"""The embedding classifier (SP section 3.1, appendix B): how unsafe a window is, and what that says of its document.
 
-A sentence embedding tells what a text is about, words tell how it speaks; both vote. A document's level is the
-maximum over its windows. Levels are decided by thresholds on P(score >= level) and not by the likeliest class, since
-a page has many windows and false alarms at 4-5 teach a model to refuse harmless things.
+A sentence embedding tells what a text is about, words tell how it speaks; both vote on every window. For each level
+1-5 the vote is the log-odds that the window is of that level or above. A document's vote is the mean of its two
+highest windows: one window of many is often high by chance. Calibration makes probabilities of votes, thresholds make
+levels of probabilities; they are decided per level and not by the likeliest class, since false alarms at 4-5 teach a
+model to refuse harmless things.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from safety_assets.harms import LEVELS
-from safety_assets.scoring.weights import Linear, fit_linear, lexical_features, pack, softmax, unpack
+from resources.encoder_adapter import EncoderAdapter
+from safety_assets.harms import HarmCategory
+from safety_assets.scoring.calibration import Calibration, levels_of
+from safety_assets.scoring.weights import Linear, lexical_features, pack, softmax, unpack
 
-__all__ = ["Examples", "SafetyClassifier", "WindowScores", "at_least", "metrics_of", "train_classifier"]
+__all__ = ["SafetyClassifier", "pool_windows"]
 
-# Chosen by validation on the seeds: strong penalties, as there are few examples.
-EMBEDDING_STRENGTH = 3.0
-LEXICAL_STRENGTH = 30.0
-CATEGORY_STRENGTH = 10.0
-# Of calibration examples at least two levels below (for level 1: safe ones), the share that may be given a level.
-FALSE_ALARM_RATE = {1: 0.06, 2: 0.05, 3: 0.03, 4: 0.03, 5: 0.03}
-# No level is given on less than this probability of it or worse.
-LEAST_PROBABILITY = {1: 0.45, 2: 0.45, 3: 0.42, 4: 0.43, 5: 0.4}
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Labelled texts, one window each. ``embeddings`` (n, dimension) float32, ``scores`` (n,) int, ``splits`` (n,)."""
-
-    texts: Sequence[str]
-    embeddings: np.ndarray
-    scores: np.ndarray
-    categories: np.ndarray
-    splits: np.ndarray
-
-    def part(self, keep: np.ndarray) -> Examples:
-        """The examples where ``keep`` is true."""
-        texts = [text for text, kept in zip(self.texts, keep, strict=True) if kept]
-        return Examples(
-            texts, self.embeddings[keep], self.scores[keep], self.categories[keep], self.splits[keep]
-        )
-
-    def split(self, name: str) -> Examples:
-        """The examples of a split."""
-        return self.part(self.splits == name)
-
-
-@dataclass(frozen=True)
-class WindowScores:
-    """``levels`` (n,) int, ``probabilities`` (n, 6) float32, ``categories`` n names with their ``category_probabilities``."""
-
-    levels: np.ndarray
-    probabilities: np.ndarray
-    categories: list[str]
-    category_probabilities: np.ndarray
+# Log-odds beyond this say no more, and keep sums finite.
+MOST_LOG_ODDS = 15.0
 
 
 @dataclass(frozen=True)
 class SafetyClassifier:
-    """A trained head. ``thresholds`` maps level 1-5 to the P(score >= level) that it takes."""
+    """A trained classifier over the features of an encoder; see ``EncodedTexts`` for what they are.
 
-    models: Mapping[str, Linear]
+    Attributes:
+        head: (5, features), log-odds of the levels 1-5 or above; or (6, features), a class for each level.
+        lexical: (5, buckets) over :func:`lexical_features`; None where words do not vote.
+        lexical_weight: of the words' vote, 0-1.
+        category: (categories, features), for windows of unsafe documents.
+        thresholds: level 1-5 to the calibrated probability of it or above that it takes.
+        window_tokens: tokens of a window.
+        margin: see :func:`pool_windows`; 0 takes the highest window alone (SP appendix B).
+        adapter: changes to the encoder; None takes it as it is.
+        version: changes whenever a text might get another score.
+    """
+
+    head: Linear
+    lexical: Linear | None
+    lexical_weight: float
+    category: Linear
     categories: tuple[str, ...]
-    temperature: float
+    calibration: Calibration
     thresholds: Mapping[int, float]
-    version: str
+    window_tokens: int
+    margin: float
+    adapter: EncoderAdapter | None = None
+    version: str = ""
 
-    def score_windows(self, texts: Sequence[str], embeddings: np.ndarray) -> WindowScores:
-        """Score windows, given their texts and their embeddings (n, dimension) float32."""
+    def window_logits(self, texts: Sequence[str], features: np.ndarray) -> np.ndarray:
+        """(windows, 5) log-odds of levels 1-5, of windows with these texts and features (windows, features)."""
         if not len(texts):
-            return WindowScores(np.zeros(0, int), np.zeros((0, 6), np.float32), [], np.zeros(0, np.float32))
-        probabilities = softmax(_votes(self.models, texts, embeddings) / self.temperature)
-        categories = softmax(self.models["category"].logits(embeddings))
-        chosen = categories.argmax(1)
-        return WindowScores(
-            levels=self._levels(probabilities),
-            probabilities=probabilities.astype(np.float32),
-            categories=[self.categories[index] for index in chosen],
-            category_probabilities=categories.max(1),
-        )
+            return np.zeros((0, 5), np.float32)
+        logits = self.head.logits(features)
+        if logits.shape[1] == 6:
+            logits = _log_odds(softmax(logits))
+        if self.lexical is not None and self.lexical_weight:
+            words = self.lexical.logits(lexical_features(texts))
+            logits = (1 - self.lexical_weight) * logits + self.lexical_weight * words
+        return np.clip(logits, -MOST_LOG_ODDS, MOST_LOG_ODDS).astype(np.float32)
 
-    def _levels(self, probabilities: np.ndarray) -> np.ndarray:
-        reached = at_least(probabilities)
-        levels = np.zeros(len(probabilities), int)
-        for level, threshold in sorted(self.thresholds.items()):
-            levels[reached[:, level] >= threshold] = level
-        return levels
+    def document_logits(self, logits: np.ndarray, document: np.ndarray, documents: int) -> np.ndarray:
+        """(documents, 5) from :meth:`window_logits`; NaN for a document without a window."""
+        return pool_windows(logits, document, documents, self.margin)
+
+    def probabilities(self, logits: np.ndarray) -> np.ndarray:
+        """(n, 5) calibrated P(level >= 1..5), never rising with the level."""
+        return self.calibration.probabilities(logits)
+
+    def levels(self, probabilities: np.ndarray) -> np.ndarray:
+        """(n,) int levels 0-5 from (n, 5) calibrated probabilities."""
+        return levels_of(probabilities, self.thresholds)
+
+    def categorise(self, features: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """The likeliest harm category of each window, taken as unsafe, and its probability (windows,)."""
+        if not len(features):
+            return [], np.zeros(0, np.float32)
+        probabilities = softmax(self.category.logits(features))
+        return [self.categories[index] for index in probabilities.argmax(1)], probabilities.max(1)
+
+    def identified(self, name: str) -> SafetyClassifier:
+        """The same with a version made of a name and a digest of everything in it."""
+        bare = replace(self, version="")
+        return replace(self, version=f"{name}@{hashlib.sha256(bare.to_bytes()).hexdigest()[:12]}")
 
     def to_bytes(self) -> bytes:
-        """Without pickle; see ``weights.py``."""
+        """Without pickle; see ``weights.py``. Weights are kept as float16."""
         header = {
             "categories": list(self.categories),
-            "temperature": self.temperature,
+            "calibration": self.calibration.to_header(),
+            "lexical_weight": self.lexical_weight,
             "thresholds": {str(level): value for level, value in self.thresholds.items()},
+            "window_tokens": self.window_tokens,
+            "margin": self.margin,
             "version": self.version,
         }
-        return pack(header, self.models)
+        models = {"head": self.head, "category": self.category}
+        if self.lexical is not None:
+            models["lexical"] = self.lexical
+        return pack(header, models, self.adapter.arrays() if self.adapter else None)
 
     @classmethod
     def from_bytes(cls, data: bytes) -> SafetyClassifier:
@@ -109,107 +113,50 @@ class SafetyClassifier:
         Raises:
             ValueError: other bytes, or another format.
         """
-        header, models = unpack(data)
-        thresholds = {int(level): value for level, value in header["thresholds"].items()}
-        return cls(models, tuple(header["categories"]), header["temperature"], thresholds, header["version"])
+        header, models, arrays = unpack(data)
+        try:
+            return cls(
+                head=models["head"],
+                lexical=models.get("lexical"),
+                lexical_weight=header["lexical_weight"],
+                category=models["category"],
+                categories=tuple(HarmCategory(name).value for name in header["categories"]),
+                calibration=Calibration.from_header(header["calibration"]),
+                thresholds={int(level): value for level, value in header["thresholds"].items()},
+                window_tokens=header["window_tokens"],
+                margin=header["margin"],
+                adapter=EncoderAdapter.from_arrays(arrays) if arrays else None,
+                version=header["version"],
+            )
+        except KeyError as error:
+            raise ValueError(
+                f"This classifier head has no {error}: materialise safety_classifier again."
+            ) from error
 
 
-def train_classifier(examples: Examples, *, positive_weight: float) -> SafetyClassifier:
-    """Train on the split ``train``; temperature and thresholds come from ``calibration``. Deterministic.
+def pool_windows(logits: np.ndarray, document: np.ndarray, documents: int, margin: float) -> np.ndarray:
+    """(documents, 5) votes from (windows, 5) votes of windows; NaN for a document without a window.
+
+    Each level has its own highest windows. A document of one window has that window's vote.
 
     Args:
-        positive_weight: loss weight of examples with score > 0 (lambda in SP appendix B).
-
-    Raises:
-        ValueError: a level without examples to train on.
+        document: (windows,) int, whose window it is, in ascending order.
+        margin: log-odds by which the mean of the two highest windows may fall below the highest.
     """
-    train, held_out = examples.split("train"), examples.split("calibration")
-    missing = set(LEVELS) - set(train.scores.tolist())
-    if missing:
-        raise ValueError(
-            f"No training examples of level {sorted(missing)}: add annotations of every level 0-5."
-        )
-    weights = np.where(train.scores > 0, positive_weight, 1.0)
-    models: dict[str, Linear] = {}
-    models["embedding"], _ = fit_linear(
-        train.embeddings, train.scores, strength=EMBEDDING_STRENGTH, weights=weights
-    )
-    models["lexical"], _ = fit_linear(
-        lexical_features(train.texts), train.scores, strength=LEXICAL_STRENGTH, weights=weights
-    )
-    unsafe = train.scores > 0
-    models["category"], categories = fit_linear(
-        train.embeddings[unsafe], train.categories[unsafe], strength=CATEGORY_STRENGTH
-    )
-    votes = _votes(models, held_out.texts, held_out.embeddings)
-    temperature = _temperature(votes, held_out.scores)
-    thresholds = _thresholds(softmax(votes / temperature), held_out.scores)
-    parts = [array.tobytes() for model in models.values() for array in (model.coefficients, model.intercepts)]
-    digest = hashlib.sha256(b"".join(parts) + repr((temperature, thresholds)).encode()).hexdigest()[:12]
-    return SafetyClassifier(
-        models, tuple(categories), temperature, thresholds, f"embedding-classifier@{digest}"
-    )
+    pooled = np.full((documents, logits.shape[1]), np.nan, np.float32)
+    first = np.searchsorted(document, np.arange(documents + 1))
+    for index in range(documents):
+        own = logits[first[index] : first[index + 1]]
+        if len(own) > 1:
+            highest = np.partition(own, -2, axis=0)[-2:]
+            pooled[index] = np.maximum(highest.mean(0), highest[1] - margin)
+        elif len(own):
+            pooled[index] = own[0]
+    return pooled
 
 
-def at_least(probabilities: np.ndarray) -> np.ndarray:
-    """(n, 6): P(score >= level) from P(score = level)."""
-    return probabilities[:, ::-1].cumsum(1)[:, ::-1]
-
-
-def _votes(models: Mapping[str, Linear], texts: Sequence[str], embeddings: np.ndarray) -> np.ndarray:
-    """(n, 6) logits: the geometric mean of what the embedding and the words say."""
-    embedded = softmax(models["embedding"].logits(embeddings))
-    lexical = softmax(models["lexical"].logits(lexical_features(texts)))
-    return 0.5 * (np.log(embedded + 1e-9) + np.log(lexical + 1e-9))
-
-
-def _temperature(votes: np.ndarray, scores: np.ndarray) -> float:
-    """The temperature with the least negative log-likelihood of the calibration scores."""
-
-    def loss(temperature: float) -> float:
-        return float(-np.log(softmax(votes / temperature)[np.arange(len(scores)), scores] + 1e-9).mean())
-
-    return float(min(np.geomspace(0.2, 3.0, 40), key=loss))
-
-
-def _thresholds(probabilities: np.ndarray, scores: np.ndarray) -> dict[int, float]:
-    reached, thresholds = at_least(probabilities), {}
-    for level in LEVELS[1:]:
-        below = reached[scores < max(1, level - 1), level]
-        allowed = float(np.quantile(below, 1 - FALSE_ALARM_RATE[level])) if len(below) else 1.0
-        thresholds[level] = max(allowed, LEAST_PROBABILITY[level])
-    return thresholds
-
-
-def metrics_of(classifier: SafetyClassifier, examples: Examples) -> dict[str, Any]:
-    """Macro F1 over six levels, recall and precision at 3 and above, false alarms on level 0, and ECE of P(>= 3)."""
-    from sklearn.metrics import f1_score, roc_auc_score
-
-    found = classifier.score_windows(examples.texts, examples.embeddings)
-    truth, said = examples.scores, found.levels
-    unsafe = at_least(found.probabilities)[:, 3]
-    clear = (truth >= 3) | (truth <= 1)
-    return {
-        "test_examples": len(truth),
-        "macro_f1": float(f1_score(truth, said, average="macro", labels=list(LEVELS), zero_division=0)),
-        "recall_ge1": float((said[truth >= 1] >= 1).mean()),
-        "recall_ge3": float((said[truth >= 3] >= 3).mean()),
-        "precision_ge3": float((truth[said >= 3] >= 3).mean()) if (said >= 3).any() else 0.0,
-        "precision_ge4": float((truth[said >= 4] >= 4).mean()) if (said >= 4).any() else 0.0,
-        "false_alarms_ge1": float((said[truth == 0] >= 1).mean()),
-        "false_alarms_ge3": float((said[truth == 0] >= 3).mean()),
-        "auroc_ge3": float(roc_auc_score(truth[clear] >= 3, unsafe[clear])),
-        "ece_ge3": _calibration_error(unsafe, truth >= 3),
-    }
-
-
-def _calibration_error(probabilities: np.ndarray, happened: np.ndarray, bins: int = 10) -> float:
-    """Expected calibration error: mean distance of stated to observed frequency over equal-width bins."""
-    bin_of = np.minimum((probabilities * bins).astype(int), bins - 1)
-    gaps = [
-        (bin_of == index).mean()
-        * abs(probabilities[bin_of == index].mean() - happened[bin_of == index].mean())
-        for index in range(bins)
-        if (bin_of == index).any()
-    ]
-    return float(sum(gaps))
+def _log_odds(probabilities: np.ndarray) -> np.ndarray:
+    """(n, 5) log-odds of levels 1-5 or above from the probabilities (n, 6) of each level."""
+    reached = probabilities[:, :0:-1].cumsum(1)[:, ::-1]
+    below = probabilities.cumsum(1)[:, :-1]
+    return np.log(reached + 1e-9) - np.log(below + 1e-9)

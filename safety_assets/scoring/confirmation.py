@@ -1,7 +1,7 @@
 """The second judgement: documents scored 4-5 are few and mostly false alarms, so another view must agree first.
 
-The view is independent of the encoder: what the words say (hashed n-grams, trained on the annotations), and what the
-language model answers when asked outright. How much the second counts is learned on the calibration split, so a model
+The view is independent of the encoder: what the words say (hashed n-grams), and what the
+language model answers when asked outright. How much each counts is learned on the calibration split, so a model
 at chance counts for nothing. Its precision is measured on the test split and stands on the report card.
 """
 
@@ -17,7 +17,7 @@ from resources.language_model import LanguageModel, Message, Prompt, Sampling
 from safety_assets.generation import AnswerStore, Ask, Usage, score_choices
 from safety_assets.harms import FIRST_REFUSED_LEVEL
 from safety_assets.prompts import Template, as_data
-from safety_assets.scoring.classifier import Examples
+from safety_assets.scoring.examples import Examples
 from safety_assets.scoring.weights import Linear, fit_linear, lexical_features, pack, sigmoid, unpack
 
 __all__ = ["QUESTION", "Confirmation", "confirmation_facts", "harm_log_odds", "train_confirmation"]
@@ -60,7 +60,7 @@ class Confirmation:
         Raises:
             ValueError: other bytes, or another format.
         """
-        header, models = unpack(data)
+        header, models, _ = unpack(data)
         return cls(models["lexical"], models["stack"], header["threshold"])
 
 
@@ -92,17 +92,22 @@ def harm_log_odds(
     return np.array([row[0] - row[1] for row in rows], np.float32)
 
 
-def train_confirmation(examples: Examples, log_odds: np.ndarray) -> Confirmation:
-    """Words on the split ``train``; their weight beside the model's, and the threshold, on ``calibration``.
+def train_confirmation(examples: Examples, log_odds: np.ndarray, lexical: Linear | None) -> Confirmation:
+    """Weight of the words beside the model's answer, and the threshold, on the split ``calibration``.
 
     Args:
         log_odds: of the calibration examples, in their order; NaN ones count as 0, undecided.
+        lexical: (5, buckets) the classifier's vote of words; None learns one on the split ``train``.
     """
     train, held_out = examples.split("train"), examples.split("calibration")
-    lexical, _ = fit_linear(
-        lexical_features(train.texts), train.scores >= FIRST_REFUSED_LEVEL, strength=LEXICAL_STRENGTH
-    )
-    features = _features(lexical, held_out.texts, np.nan_to_num(log_odds))
+    if lexical is None:
+        words, _ = fit_linear(
+            lexical_features(train.texts), train.scores >= FIRST_REFUSED_LEVEL, strength=LEXICAL_STRENGTH
+        )
+    else:
+        row = slice(FIRST_REFUSED_LEVEL - 1, FIRST_REFUSED_LEVEL)
+        words = Linear(lexical.coefficients[row], lexical.intercepts[row])
+    features = _features(words, held_out.texts, np.nan_to_num(log_odds))
     truth = held_out.scores >= FIRST_REFUSED_LEVEL
     stack, _ = fit_linear(features, truth, strength=STACK_STRENGTH)
     probabilities = sigmoid(stack.logits(features)[:, 0])
@@ -112,7 +117,7 @@ def train_confirmation(examples: Examples, log_odds: np.ndarray) -> Confirmation
     enough = np.flatnonzero(ends & (precision >= TARGET_PRECISION))
     # Where the target is never met, nothing is confirmed: better no refusal than a wrong one.
     threshold = float(probabilities[order[enough[-1]]]) if len(enough) else 2.0
-    return Confirmation(lexical, stack, threshold)
+    return Confirmation(words, stack, threshold)
 
 
 def confirmation_facts(

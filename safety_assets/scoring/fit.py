@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,50 @@ import pyarrow as pa
 from resources.lake import Lake, PartitionVersion, Provenance
 from resources.model_resources import ModelsResource
 from safety_assets.generation import AnswerStore, Usage
-from safety_assets.scoring.classifier import Examples, metrics_of, train_classifier
+from safety_assets.scoring.calibration import expected_calibration_error, reached_probabilities, reliability
+from safety_assets.scoring.classifier import SafetyClassifier
 from safety_assets.scoring.confirmation import confirmation_facts, harm_log_odds, train_confirmation
-from safety_assets.scoring.llm_scorer import calibration_facts, digit_log_probabilities, fit_llm_calibration
+from safety_assets.scoring.ensemble import Combination, Opinions, compare_ensembles, fit_combination
+from safety_assets.scoring.examples import Examples, examples_of
+from safety_assets.scoring.head_training import retrain_head, train_head
+from safety_assets.scoring.llm_scorer import (
+    LlmCalibration,
+    calibration_facts,
+    digit_log_probabilities,
+    fit_llm_calibration,
+)
+from safety_assets.scoring.metrics import metrics_of
+from safety_assets.scoring.operating_points import Choice, operating_point, sweep
+from safety_assets.scoring.packaged import PACKAGED_ENCODER, packaged_classifier
+from safety_assets.scoring.reading import DocumentReader, Encoder
+from safety_assets.scoring.sweep_page import SweepReport
+from safety_assets.scoring.weights import softmax
 
-__all__ = ["examples_of", "fit_classifier"]
+__all__ = ["FittedClassifier", "fit_classifier"]
+
+# The level whose recall a target is of: moderate, from which text is harmful.
+TARGET_LEVEL = 3
+# Recall targets that the page shows beside the one that was asked for.
+SHOWN_TARGETS = (0.5, 0.75, 0.9)
+
+Progress = Callable[[Usage], None] | None
+
+
+@dataclass(frozen=True)
+class FittedClassifier:
+    """The version that was written, how well it does on the test split, and its sweep as a page shows it."""
+
+    version: PartitionVersion
+    metrics: dict[str, Any]
+    report: SweepReport
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """What the language model said of the examples of a split: digits (n, 6), and log-odds of harm (n,)."""
+
+    digits: np.ndarray
+    odds: np.ndarray
 
 
 def fit_classifier(
@@ -26,9 +66,9 @@ def fit_classifier(
     store: AnswerStore,
     usage: Usage,
     provenance: Provenance,
-    progress: Callable[[Usage], None] | None = None,
-) -> tuple[PartitionVersion, dict[str, Any]]:
-    """Train the classifier, calibrate the language model, train the second judgement; returns version and metrics.
+    progress: Progress = None,
+) -> FittedClassifier:
+    """Train the classifier, calibrate the language model and both together, and train the second judgement.
 
     The language model is asked with the rubric, and with the question of the second judgement.
 
@@ -39,25 +79,36 @@ def fit_classifier(
     with lake.report("annotations", versions=versions) as reader:
         rows = reader.read_all().to_pylist()
     encoder, settings = models.encoder(), models.profile().scoring
-    examples = examples_of(rows, encoder)
-    model = models.language_model()
-    classifier = train_classifier(examples, positive_weight=settings.positive_weight)
+    examples = examples_of(rows)
+    reading = DocumentReader(encoder, _classifier(encoder, examples, settings.positive_weight))
     # The language model is not trained, so it is asked only about what calibrates and what tests it.
-    evidence = {}
-    for split in ("calibration", "test"):
-        documents = [(row["annotation_id"], row["text"]) for row in rows if row["split"] == split]
-        asked = (documents, model, store, usage)
-        evidence[split] = (
-            digit_log_probabilities(*asked, max_chars=settings.llm_max_chars, progress=progress),
-            harm_log_odds(*asked, max_chars=settings.llm_max_chars),
+    held_out, test = examples.split("calibration"), examples.split("test")
+    answers = {
+        split: _asked(
+            [(row["annotation_id"], row["text"]) for row in rows if row["split"] == split],
+            models,
+            store,
+            usage,
+            progress,
         )
-    calibration = fit_llm_calibration(evidence["calibration"][0], examples.split("calibration").scores)
-    confirmation = train_confirmation(examples, evidence["calibration"][1])
-    held_out = examples.split("test")
-    digits, odds = evidence["test"]
-    levels = classifier.score_windows(held_out.texts, held_out.embeddings).levels
-    metrics = metrics_of(classifier, held_out) | calibration_facts(calibration, digits, held_out.scores)
-    metrics["confirmation"] = confirmation_facts(confirmation, levels, held_out, odds)
+        for split in ("calibration", "test")
+    }
+    choice = _choice(reading, held_out, settings.recall_target)
+    if choice and choice.point:
+        reading = DocumentReader(encoder, _with_threshold(reading.classifier, choice.point.threshold))
+    classifier = reading.classifier
+    llm = fit_llm_calibration(answers["calibration"].digits, held_out.scores)
+    confirmation = train_confirmation(examples, answers["calibration"].odds, classifier.lexical)
+    opinions = {
+        split: (_embedding_opinions(reading, part), _llm_opinions(llm, answers[split].digits))
+        for split, part in (("calibration", held_out), ("test", test))
+    }
+    combination = fit_combination(*opinions["calibration"], held_out.scores)
+    report = _report(reading, opinions["test"], test.scores, combination, settings.recall_target)
+    levels = np.array([read.level or 0 for read in reading.read(list(test.texts))])
+    metrics = metrics_of(reading, test) | calibration_facts(llm, answers["test"].digits, test.scores)
+    metrics["second_scorer_heard"] = int(combination.informative)
+    metrics["confirmation"] = confirmation_facts(confirmation, levels, test, answers["test"].odds)
     row = {
         "shard": provenance.partition,
         "version": classifier.version,
@@ -65,25 +116,96 @@ def fit_classifier(
         "encoder_revision": encoder.revision,
         "head": classifier.to_bytes(),
         "confirmation": confirmation.to_bytes(),
-        "llm_thresholds": json.dumps(calibration.thresholds),
+        "llm_thresholds": json.dumps(llm.thresholds),
+        "combination": json.dumps(combination.to_header()),
         "metrics": json.dumps(metrics),
         "annotations_snapshot_id": versions["safety_annotations"].snapshot_id,
     }
     batch = pa.RecordBatch.from_pylist([row], schema=lake.schema("safety_classifier"))
-    return lake.replace_partition("safety_classifier", [batch], provenance), metrics
+    return FittedClassifier(lake.replace_partition("safety_classifier", [batch], provenance), metrics, report)
 
 
-def examples_of(rows: list[dict[str, Any]], encoder) -> Examples:
-    """Annotations as single windows: a longer text is the normalised mean of its windows' embeddings."""
-    texts = [row["text"] for row in rows]
-    encoded = encoder.encode(texts)
-    sums = np.zeros((len(texts), encoder.dimension), np.float32)
-    np.add.at(sums, encoded.document, encoded.embeddings)
-    norms = np.linalg.norm(sums, axis=1, keepdims=True)
-    return Examples(
-        texts=texts,
-        embeddings=sums / np.maximum(norms, 1e-9),
-        scores=np.array([row["score"] for row in rows]),
-        categories=np.array([row["category"] for row in rows]),
-        splits=np.array([row["split"] for row in rows]),
+def _classifier(encoder: Encoder, examples: Examples, positive_weight: float) -> SafetyClassifier:
+    packaged = packaged_classifier()
+    if encoder.name != PACKAGED_ENCODER:
+        return train_head(encoder, packaged, examples, positive_weight).identified("trained-head")
+    found = retrain_head(packaged, encoder, examples, positive_weight)
+    return packaged if found is packaged else found.identified("retrained-head")
+
+
+def _asked(
+    documents: Sequence[tuple[str, str]],
+    models: ModelsResource,
+    store: AnswerStore,
+    usage: Usage,
+    progress: Progress,
+) -> _Answers:
+    model, most = models.language_model(), models.profile().scoring.llm_max_chars
+    return _Answers(
+        digit_log_probabilities(documents, model, store, usage, max_chars=most, progress=progress),
+        harm_log_odds(documents, model, store, usage, max_chars=most),
+    )
+
+
+def _choice(reading: DocumentReader, held_out: Examples, target: float | None) -> Choice | None:
+    """The operating point for a recall target, on annotations that calibrate.
+
+    Raises:
+        ValueError: the target is out of reach.
+    """
+    if target is None:
+        return None
+    harm = _embedding_opinions(reading, held_out).probabilities[:, TARGET_LEVEL - 1]
+    known = np.isfinite(harm)
+    choice = operating_point(sweep(harm[known], held_out.scores[known] >= TARGET_LEVEL), target)
+    if choice.point is None:
+        raise ValueError(
+            f"scoring.recall_target of {target:g}: {choice.reason} Lower it, or add annotations."
+        )
+    return choice
+
+
+def _with_threshold(classifier: SafetyClassifier, least: float) -> SafetyClassifier:
+    """The classifier with this threshold of the target level; lower levels must not stand in its way."""
+    thresholds = {
+        level: min(value, least) if level < TARGET_LEVEL else value
+        for level, value in classifier.thresholds.items()
+    }
+    name = classifier.version.split("@")[0]
+    return replace(classifier, thresholds={**thresholds, TARGET_LEVEL: least}).identified(name)
+
+
+def _embedding_opinions(reading: DocumentReader, part: Examples) -> Opinions:
+    logits = reading.document_logits(list(part.texts))
+    return Opinions(reading.classifier.probabilities(logits), reading.classifier.thresholds)
+
+
+def _llm_opinions(llm: LlmCalibration, digits: np.ndarray) -> Opinions:
+    return Opinions(reached_probabilities(softmax(digits.astype(np.float64))), llm.thresholds)
+
+
+def _report(
+    reading: DocumentReader,
+    opinions: tuple[Opinions, Opinions],
+    scores: np.ndarray,
+    combination: Combination,
+    target: float | None,
+) -> SweepReport:
+    """The sweep over the test split, with every way to combine the scorers."""
+    known = opinions[0].scored
+    harm, harmful = opinions[0].probabilities[known, TARGET_LEVEL - 1], scores[known] >= TARGET_LEVEL
+    points = sweep(harm, harmful)
+    return SweepReport(
+        what=f"level {TARGET_LEVEL} or above",
+        scorer=reading.version,
+        documents=int(known.sum()),
+        harmful=int(harmful.sum()),
+        points=points,
+        choices=[
+            operating_point(points, share)
+            for share in sorted({*SHOWN_TARGETS, *([target] if target else [])})
+        ],
+        bins=reliability(harm, harmful),
+        error=expected_calibration_error(harm, harmful),
+        ensembles=compare_ensembles(*opinions, scores, combination=combination),
     )

@@ -18,7 +18,7 @@ from safety_assets.annotation.rubric import CHOICES, RUBRIC, rubric_prompt
 from safety_assets.generation import AnswerStore, Ask, Usage, generate, score_choices
 from safety_assets.harms import LEVELS
 from safety_assets.prompts import Template, as_data
-from safety_assets.scoring.classifier import at_least
+from safety_assets.scoring.calibration import levels_of, reached_probabilities
 from safety_assets.scoring.weights import softmax
 
 __all__ = [
@@ -61,8 +61,8 @@ class LlmCalibration:
 
     def level(self, log_probabilities: np.ndarray) -> int:
         """The level for (6,) log-probabilities of the answers 0-5."""
-        reached = at_least(softmax(np.asarray(log_probabilities, np.float64))[None])[0]
-        return max((level for level, least in self.thresholds.items() if reached[level] >= least), default=0)
+        reached = reached_probabilities(softmax(np.asarray(log_probabilities, np.float64))[None])
+        return int(levels_of(reached, self.thresholds)[0])
 
 
 def digit_log_probabilities(
@@ -95,17 +95,17 @@ def fit_llm_calibration(log_probabilities: np.ndarray, scores: np.ndarray) -> Ll
         scores: (n,) int, the annotated levels.
     """
     usable = np.isfinite(log_probabilities).all(1)
-    reached = at_least(softmax(log_probabilities[usable].astype(np.float64)))
+    reached = reached_probabilities(softmax(log_probabilities[usable].astype(np.float64)))
     truth = scores[usable]
     thresholds = {}
     for level in LEVELS[1:]:
-        order = np.argsort(-reached[:, level], kind="stable")
+        order = np.argsort(-reached[:, level - 1], kind="stable")
         given = np.arange(1, len(order) + 1)
         precision = (truth[order] >= level).cumsum() / given
         well_below = truth[order] < max(1, level - 1)
         false_alarms = well_below.cumsum() / max(well_below.sum(), 1)
         # A threshold takes all equal values or none of them.
-        ends = np.append(np.diff(reached[order, level]) < 0, True)
+        ends = np.append(np.diff(reached[order, level - 1]) < 0, True)
         enough = np.flatnonzero(
             ends
             & (precision >= LEAST_PRECISION)
@@ -113,7 +113,7 @@ def fit_llm_calibration(log_probabilities: np.ndarray, scores: np.ndarray) -> Ll
             & (given >= LEAST_EXAMPLES)
         )
         if len(enough):
-            thresholds[level] = float(reached[order[enough[-1]], level])
+            thresholds[level] = float(reached[order[enough[-1]], level - 1])
     return LlmCalibration(thresholds)
 
 

@@ -73,6 +73,7 @@ def _score_row(
         "tokens": score.tokens,
         "safety_score": score.score,
         "state": score.state,
+        "ensemble": scorer.ensemble,
         "category": score.category,
         "category_probability": score.category_probability,
         "reason": score.reason,

@@ -1,4 +1,4 @@
-"""One scorer for sources and synthetic text alike: encoder, classifier, language model, and their maximum.
+"""One scorer for sources and synthetic text alike: encoder, classifier, language model, and both together.
 
 Opened from the lake with the newest classifier; :class:`DocumentScorer` is also the re-scorer of synthesis.
 """
@@ -21,24 +21,17 @@ from safety_assets.annotation.rubric import RUBRIC
 from safety_assets.batches import groups
 from safety_assets.generation import AnswerStore, Usage
 from safety_assets.harms import HarmCategory, ScoreState
-from safety_assets.scoring.classifier import SafetyClassifier, WindowScores
+from safety_assets.scoring.calibration import levels_of, reached_probabilities
+from safety_assets.scoring.classifier import SafetyClassifier
 from safety_assets.scoring.confirmation import Confirmation, harm_log_odds
+from safety_assets.scoring.ensemble import Combination
 from safety_assets.scoring.llm_scorer import LlmCalibration, ask_reasons, digit_log_probabilities
+from safety_assets.scoring.reading import DocumentReader, ReadDocument, Segment
 
-__all__ = ["DocumentScore", "DocumentScorer", "PassageLabel", "Segment", "open_scorer"]
+__all__ = ["DocumentScore", "DocumentScorer", "PassageLabel", "open_scorer"]
 
 # Documents that the second judgement looks at together.
 CONFIRM_TOGETHER = 16
-
-
-@dataclass(frozen=True)
-class Segment:
-    """The classifier's label of one window of a document."""
-
-    char_start: int
-    char_end: int
-    score: int
-    probabilities: list[float]
 
 
 @dataclass(frozen=True)
@@ -71,7 +64,7 @@ class DocumentScore:
     embedding_score: int | None
     embedding_state: str
     probabilities: list[float] | None
-    segments: list[Segment]
+    segments: tuple[Segment, ...]
     llm_score: int | None
     llm_state: str
     llm_log_probabilities: list[float] | None
@@ -84,24 +77,30 @@ class DocumentScorer:
 
     def __init__(
         self,
-        encoder,
-        classifier: SafetyClassifier,
+        reader: DocumentReader,
         confirmation: Confirmation,
         calibration: LlmCalibration,
+        combination: Combination,
         model: LanguageModel,
         store: AnswerStore,
         settings: ScoringProfile,
         usage: Usage,
         progress: Callable[[Usage], None] | None = None,
     ) -> None:
-        self._encoder, self._classifier, self._confirmation = encoder, classifier, confirmation
-        self._calibration, self._model, self._store = calibration, model, store
+        self._reader, self._confirmation = reader, confirmation
+        self._calibration, self._combination = calibration, combination
+        self._model, self._store = model, store
         self._settings, self._usage, self._progress = settings, usage, progress
 
     @property
     def embedding_version(self) -> str:
         """Of the classifier, with its encoder."""
-        return f"{self._classifier.version} {self._encoder.name}@{self._encoder.revision}"
+        return self._reader.version
+
+    @property
+    def ensemble(self) -> str:
+        """How both scorers' levels become one: maximum or calibrated."""
+        return self._settings.ensemble
 
     @property
     def llm_version(self) -> str:
@@ -111,42 +110,32 @@ class DocumentScorer:
     def score(self, documents: Sequence[tuple[str, str]]) -> list[DocumentScore]:
         """Score (id, text) pairs, in order."""
         texts = [text for _, text in documents]
-        encoded = self._encoder.encode(texts)
-        windows = self._classifier.score_windows(encoded.texts(texts), encoded.embeddings)
+        read = self._reader.read(texts)
         answers = self._llm_scores(documents)
         tokens = self._model.count_tokens(texts)
-        first = np.searchsorted(encoded.document, np.arange(len(texts) + 1))
-        spans = list(zip(encoded.char_start.tolist(), encoded.char_end.tolist(), strict=True))
-        scores = [
-            _combined(windows, spans, range(first[index], first[index + 1]), answers[index], tokens[index])
-            for index in range(len(texts))
-        ]
+        levels = self._together(read, answers)
+        scores = [_scored(*parts) for parts in zip(levels, read, answers, tokens, strict=True)]
         return self._explained(documents, scores)
 
     def sentences(self, texts: Sequence[str]) -> list[int | None]:
         """Level of each sentence read alone, by the classifier; None where it has no window."""
-        return self._embedding_levels(texts)
+        return [read.level for read in self._reader.read(texts)]
 
     def passages(self, texts: Sequence[str]) -> list[PassageLabel | None]:
         """Level and category of each passage read alone, by the classifier; None where it has no window."""
-        encoded = self._encoder.encode(texts)
-        windows = self._classifier.score_windows(encoded.texts(texts), encoded.embeddings)
-        labels: list[PassageLabel | None] = [None] * len(texts)
-        for row, document in enumerate(encoded.document.tolist()):
-            level, worst = int(windows.levels[row]), labels[document]
-            if worst is None or level > worst.level:
-                category = windows.categories[row] if level else HarmCategory.NONE.value
-                expected = float(windows.probabilities[row] @ np.arange(6))
-                labels[document] = PassageLabel(level, category, expected)
-        return labels
+        return [
+            None
+            if read.level is None
+            else PassageLabel(
+                read.level, read.category if read.level else HarmCategory.NONE.value, read.expected
+            )
+            for read in self._reader.read(texts)
+        ]
 
     def documents(self, texts: Sequence[str]) -> list[int | None]:
         """Level of each whole text, by both scorers; None unless both scored."""
         answers = self._llm_scores([("synthetic", text) for text in texts])
-        return [
-            None if level is None or answer.score is None else max(level, answer.score)
-            for level, answer in zip(self._embedding_levels(texts), answers, strict=True)
-        ]
+        return self._together(self._reader.read(texts), answers)
 
     def confirm(self, documents: Iterable) -> Iterator[tuple]:
         """(document, probability, confirmed) for documents of level 4-5; what could not be judged is not confirmed.
@@ -154,8 +143,7 @@ class DocumentScorer:
         The judgement looks at the window that the classifier found worst.
         """
         for group in groups(documents, CONFIRM_TOGETHER):
-            texts = [document.text for document in group]
-            worst = self._worst_windows(texts)
+            worst = [read.worst for read in self._reader.read([document.text for document in group])]
             odds = harm_log_odds(
                 [(document.document_id, text) for document, text in zip(group, worst, strict=True)],
                 self._model,
@@ -172,24 +160,31 @@ class DocumentScorer:
                     known and probability >= self._confirmation.threshold,
                 )
 
-    def _embedding_levels(self, texts: Sequence[str]) -> list[int | None]:
-        encoded = self._encoder.encode(texts)
-        levels: list[int | None] = [None] * len(texts)
-        windows = self._classifier.score_windows(encoded.texts(texts), encoded.embeddings)
-        for document, level in zip(encoded.document.tolist(), windows.levels.tolist(), strict=True):
-            levels[document] = max(levels[document] or 0, level)
-        return levels
-
-    def _worst_windows(self, texts: Sequence[str]) -> list[str]:
-        encoded = self._encoder.encode(texts)
-        pieces = encoded.texts(texts)
-        expected = self._classifier.score_windows(pieces, encoded.embeddings).probabilities @ np.arange(6)
-        worst = {document: -1.0 for document in range(len(texts))}
-        chosen = list(texts)
-        for piece, document, value in zip(pieces, encoded.document.tolist(), expected.tolist(), strict=True):
-            if value > worst[document]:
-                worst[document], chosen[document] = value, piece
-        return chosen
+    def _together(self, read: Sequence[ReadDocument], answers: Sequence[LlmScore]) -> list[int | None]:
+        """Each document's score; None unless both scored: a missing score could hide an unsafe text."""
+        both = [
+            found.level is not None and answer.score is not None
+            for found, answer in zip(read, answers, strict=True)
+        ]
+        if self._settings.ensemble == "maximum" or not self._combination.informative:
+            heard = self._settings.ensemble == "maximum"
+            return [
+                max(found.level, answer.score if heard else 0) if scored else None
+                for found, answer, scored in zip(read, answers, both, strict=True)
+            ]
+        first = _reached([found.probabilities for found in read])
+        second = _reached(
+            [
+                np.exp(answer.log_probabilities).tolist() if answer.log_probabilities else None
+                for answer in answers
+            ]
+        )
+        together = self._combination.probabilities(first, second)
+        levels = levels_of(np.nan_to_num(together), self._combination.thresholds)
+        return [
+            int(level) if scored and known else None
+            for level, scored, known in zip(levels, both, np.isfinite(together).all(1), strict=True)
+        ]
 
     def _llm_scores(self, documents: Sequence[tuple[str, str]]) -> list[LlmScore]:
         common = (self._model, self._store, self._usage)
@@ -244,19 +239,20 @@ def open_scorer(
     found = lake.rows("newest_classifier")
     if not found:
         raise LakeError("There is no safety classifier in the lake yet: materialise safety_classifier first.")
-    encoder, row = models.encoder(), found[0]
+    row = found[0]
+    encoder = models.encoder()
     if (row["encoder"], row["encoder_revision"]) != (encoder.name, encoder.revision):
         raise LakeError(
             f"The safety classifier was trained for the encoder {row['encoder']}, not {encoder.name} as it is now: "
             "materialise safety_classifier again."
         )
     return DocumentScorer(
-        encoder=encoder,
-        classifier=SafetyClassifier.from_bytes(row["head"]),
+        reader=DocumentReader(encoder, SafetyClassifier.from_bytes(row["head"])),
         confirmation=Confirmation.from_bytes(row["confirmation"]),
         calibration=LlmCalibration(
             {int(level): value for level, value in json.loads(row["llm_thresholds"]).items()}
         ),
+        combination=Combination.from_header(json.loads(row["combination"])),
         model=models.language_model(),
         store=store,
         settings=models.profile().scoring,
@@ -265,30 +261,24 @@ def open_scorer(
     )
 
 
-def _combined(
-    windows: WindowScores, spans: Sequence[tuple[int, int]], own: range, llm: LlmScore, tokens: int
-) -> DocumentScore:
-    """The maximum of both, where both scored: a missing score could hide an unsafe text."""
-    rows = list(own)
-    state = ScoreState.SCORED if rows else ScoreState.MISSING
-    worst = max(
-        rows, key=lambda row: (windows.levels[row], windows.probabilities[row] @ np.arange(6)), default=None
-    )
-    level = int(windows.levels[worst]) if worst is not None else None
-    both = level is not None and llm.score is not None
-    score = max(level, llm.score) if both else None
+def _reached(rows: Sequence[list[float] | None]) -> np.ndarray:
+    """(n, 5) P(level >= 1..5) from P(level) (6,) of each document, in any unit; NaN where there is none."""
+    shares = np.array([row or [np.nan] * 6 for row in rows], np.float64).reshape(-1, 6)
+    return reached_probabilities(shares / shares.sum(1, keepdims=True))
+
+
+def _scored(score: int | None, read: ReadDocument, llm: LlmScore, tokens: int) -> DocumentScore:
+    state = ScoreState.MISSING if read.level is None else ScoreState.SCORED
+    missing = state if read.level is None else llm.state
     return DocumentScore(
         score=score,
-        state=(ScoreState.SCORED if both else state if level is None else llm.state).value,
-        category=windows.categories[worst] if score else HarmCategory.NONE.value,
-        category_probability=float(windows.category_probabilities[worst]) if score else None,
-        embedding_score=level,
+        state=(missing if score is None else ScoreState.SCORED).value,
+        category=read.category if score else HarmCategory.NONE.value,
+        category_probability=read.category_probability if score else None,
+        embedding_score=read.level,
         embedding_state=state.value,
-        probabilities=windows.probabilities[worst].tolist() if worst is not None else None,
-        segments=[
-            Segment(*spans[row], int(windows.levels[row]), windows.probabilities[row].tolist())
-            for row in rows
-        ],
+        probabilities=read.probabilities,
+        segments=read.segments,
         llm_score=llm.score,
         llm_state=llm.state.value,
         llm_log_probabilities=llm.log_probabilities,

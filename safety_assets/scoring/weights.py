@@ -17,10 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["Linear", "fit_linear", "lexical_features", "pack", "sigmoid", "softmax", "unpack"]
 
-# Buckets of the two hashed n-gram spaces; more does not help with a few hundred examples, and the head stays small.
-WORD_BUCKETS = 2**14
-CHARACTER_BUCKETS = 2**15
-FORMAT = 1
+# Buckets of each of the two hashed n-gram spaces; few enough that a packaged head stays small.
+BUCKETS = 2**16
+FORMAT = 2
 
 
 @dataclass(frozen=True)
@@ -55,21 +54,26 @@ def fit_linear(
 
 
 def lexical_features(texts: Sequence[str]) -> csr_matrix:
-    """(texts, buckets) float32: hashed word 1-2-grams and character 3-5-grams, each part of length 1 at most."""
+    """(texts, 2 * BUCKETS) float32: which word 1-2-grams and character 3-5-grams occur, hashed, each part of length 1."""
     from scipy.sparse import hstack
 
-    words, characters = _hashers()
-    return hstack([words.transform(texts), characters.transform(texts)], format="csr", dtype=np.float32)
+    return hstack([hasher.transform(texts) for hasher in _hashers()], format="csr", dtype=np.float32)
 
 
 @lru_cache(maxsize=1)
 def _hashers() -> tuple[Any, Any]:
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    shared: dict[str, Any] = {"alternate_sign": False, "dtype": np.float32, "strip_accents": "unicode"}
+    shared: dict[str, Any] = {
+        "n_features": BUCKETS,
+        "binary": True,
+        "alternate_sign": False,
+        "strip_accents": "unicode",
+        "dtype": np.float32,
+    }
     return (
-        HashingVectorizer(ngram_range=(1, 2), n_features=WORD_BUCKETS, **shared),
-        HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), n_features=CHARACTER_BUCKETS, **shared),
+        HashingVectorizer(ngram_range=(1, 2), **shared),
+        HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared),
     )
 
 
@@ -84,33 +88,36 @@ def sigmoid(logits: np.ndarray) -> np.ndarray:
     return 0.5 * (1 + np.tanh(0.5 * np.asarray(logits, np.float64)))
 
 
-def pack(header: Mapping[str, Any], models: Mapping[str, Linear]) -> bytes:
-    """A JSON header and named linear models as one npz; coefficients as float16."""
-    arrays: dict[str, np.ndarray] = {
+def pack(
+    header: Mapping[str, Any], models: Mapping[str, Linear], arrays: Mapping[str, np.ndarray] | None = None
+) -> bytes:
+    """A JSON header, named linear models and other arrays as one npz; all but intercepts as float16.
+
+    Names of models have no dot.
+    """
+    packed: dict[str, np.ndarray] = {
         "header": np.frombuffer(json.dumps({"format": FORMAT, **header}, sort_keys=True).encode(), np.uint8)
     }
     for name, model in models.items():
-        arrays[f"{name}.coefficients"] = model.coefficients.astype(np.float16)
-        arrays[f"{name}.intercepts"] = model.intercepts
+        packed[f"linear.{name}.coefficients"] = model.coefficients.astype(np.float16)
+        packed[f"linear.{name}.intercepts"] = model.intercepts
+    for name, array in (arrays or {}).items():
+        packed[f"array.{name}"] = array.astype(np.float16)
     buffer = io.BytesIO()
-    np.savez_compressed(buffer, **arrays)
+    np.savez_compressed(buffer, **packed)
     return buffer.getvalue()
 
 
-def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, Linear]]:
-    """What :func:`pack` wrote.
+def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, Linear], dict[str, np.ndarray]]:
+    """What :func:`pack` wrote; everything as float32.
 
     Raises:
         ValueError: not a packed head, or of another format version.
     """
     try:
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            header = json.loads(arrays["header"].tobytes())
-            names = sorted({key.rsplit(".", 1)[0] for key in arrays.files if "." in key})
-            models = {
-                name: Linear(arrays[f"{name}.coefficients"].astype(np.float32), arrays[f"{name}.intercepts"])
-                for name in names
-            }
+        with np.load(io.BytesIO(data), allow_pickle=False) as packed:
+            header = json.loads(packed["header"].tobytes())
+            found = {name: packed[name].astype(np.float32) for name in packed.files if name != "header"}
     except (OSError, EOFError, KeyError, ValueError, BadZipFile) as error:
         raise ValueError(
             "These bytes are no classifier head: materialise safety_classifier again."
@@ -119,4 +126,12 @@ def unpack(data: bytes) -> tuple[dict[str, Any], dict[str, Linear]]:
         raise ValueError(
             f"This classifier head has format {header.get('format')}, not {FORMAT}: materialise safety_classifier again."
         )
-    return header, models
+    names = sorted({name.split(".")[1] for name in found if name.startswith("linear.")})
+    models = {
+        name: Linear(found[f"linear.{name}.coefficients"], found[f"linear.{name}.intercepts"])
+        for name in names
+    }
+    others = {
+        name.removeprefix("array."): array for name, array in found.items() if name.startswith("array.")
+    }
+    return header, models, others

@@ -1,11 +1,11 @@
 """The synthesis stage in Dagster: SafeWeb, RefuseWeb and Moral Education, one shard at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import dagster as dg
 
-from resources.lake import Lake
+from resources.lake import GateOutcome, Lake
 from resources.lake_resource import LakeResource
 from resources.model_resources import ModelsResource
 from safety_assets.answers import LakeAnswers
@@ -15,6 +15,7 @@ from safety_assets.partitions import SHARDS
 from safety_assets.scoring.scorer import DocumentScorer, open_scorer
 from safety_assets.shell import (
     OWNERS,
+    UNPARTITIONED,
     GateOverride,
     check_specs,
     column_schema,
@@ -24,7 +25,13 @@ from safety_assets.shell import (
     say,
     usage_metadata,
 )
-from safety_assets.synthesis.checks import CHECKS, synthesis_gates
+from safety_assets.synthesis.checks import (
+    AUDIT_WARNINGS,
+    CHECKS,
+    audit_warning,
+    scores_audited,
+    synthesis_gates,
+)
 from safety_assets.synthesis.moralise import moralise
 from safety_assets.synthesis.recontextualise import recontextualise
 from safety_assets.synthesis.records import Synthesiser
@@ -73,8 +80,8 @@ def safeweb(
 @dg.asset(
     **SHARED,
     code_version=CODE_VERSION,
-    deps=["fineweb", "scored_fineweb", "safety_classifier"],
-    check_specs=check_specs("refuseweb", CHECKS),
+    deps=["fineweb", "scored_fineweb", "safety_classifier", "score_audit"],
+    check_specs=check_specs("refuseweb", CHECKS) + check_specs("refuseweb", AUDIT_WARNINGS, blocking=False),
     metadata=column_schema("refuseweb"),
 )
 def refuseweb(
@@ -83,6 +90,14 @@ def refuseweb(
     """Documents scored 4-5 that a second judgement confirms, as dialogues that refuse the harm (SP section 3.3)."""
     store, shard = lake.open(), context.partition_key
     versions = gated(context, store, config, "fineweb", "scored_fineweb")
+    audited = scores_audited(store)
+    if audited:
+        # Where the audit found levels 4-5 too often wrong, its gate stops here, or is overridden with a reason.
+        store.require_gates(
+            [("score_audit", UNPARTITIONED)],
+            provenance=provenance(context),
+            override_reason=config.override_gates_because,
+        )
     work, scorer = _synthesiser(context, store, models)
     judged = scorer.confirm(documents_to_refuse(store, versions, shard))
     rows = (
@@ -91,7 +106,7 @@ def refuseweb(
         )
         for dialogue in refuse(judged, work)
     )
-    return _written(context, store, rows, "refuseweb", work.usage)
+    return _written(context, store, rows, "refuseweb", work.usage, [audit_warning(audited)])
 
 
 @dg.asset(
@@ -135,9 +150,14 @@ def _tokens(work: Synthesiser, *texts: str | None) -> int | None:
 
 
 def _written(
-    context: dg.AssetExecutionContext, lake: Lake, rows: Iterable[dict], table: str, usage: Usage
+    context: dg.AssetExecutionContext,
+    lake: Lake,
+    rows: Iterable[dict],
+    table: str,
+    usage: Usage,
+    more: Sequence[GateOutcome] = (),
 ) -> dg.MaterializeResult:
     batches: Iterator = record_batches(rows, lake.schema(table))
     version = lake.replace_partition(table, batches, provenance(context))
     outcomes, numbers = synthesis_gates(lake, version)
-    return materialised(context, lake, version, outcomes, numbers | usage_metadata(usage))
+    return materialised(context, lake, version, [*outcomes, *more], numbers | usage_metadata(usage))

@@ -5,13 +5,27 @@ from __future__ import annotations
 from resources.lake import GateOutcome, Lake, PartitionVersion
 from safety_assets.synthesis.records import MAX_SAFE_SCORE
 
-__all__ = ["CHECKS", "synthesis_gates"]
+__all__ = ["AUDIT_WARNINGS", "CHECKS", "audit_warning", "scores_audited", "synthesis_gates"]
 
 CHECKS = {
     "conservation": "Every source document has exactly one row: an accepted text, or the reason why there is none.",
     "complete": "Every accepted row has its text and its token count.",
     "safe_after": "No accepted text is unscored, or scores above what synthetic text may score.",
 }
+AUDIT_WARNINGS = {
+    "audited": "The precision of scores 4-5 was measured by an audit of the classifier that gave them.",
+}
+
+
+def scores_audited(lake: Lake) -> bool:
+    """Whether there is an audit of the scores that the newest classifier gave."""
+    found = lake.rows("newest_classifier")
+    return bool(found and lake.rows("audit_of_scorer", {"scorer": found[0]["version"]}))
+
+
+def audit_warning(audited: bool) -> GateOutcome:
+    """Dialogues made of scores that nobody audited are told of, not refused."""
+    return GateOutcome("audited", audited, False, {"audits": int(audited)})
 
 
 def synthesis_gates(

@@ -1,4 +1,4 @@
-SELECT version, encoder, encoder_revision, head, confirmation, llm_thresholds, metrics, annotations_snapshot_id
+SELECT version, encoder, encoder_revision, head, confirmation, llm_thresholds, combination, metrics, annotations_snapshot_id
 FROM lake.safety_classifier
 ORDER BY annotations_snapshot_id DESC
 LIMIT 1;

@@ -1,4 +1,5 @@
--- One row per document: both scorers, their states, and the maximum. safety_score is NULL unless state is scored.
+-- One row per document: both scorers, their states, and what both say together, by ensemble (maximum or calibrated).
+-- safety_score is NULL unless state is scored.
 CREATE TABLE scored_fineweb (
     shard VARCHAR NOT NULL,
     document_id VARCHAR NOT NULL,
@@ -6,6 +7,7 @@ CREATE TABLE scored_fineweb (
     tokens BIGINT NOT NULL,
     safety_score TINYINT,
     state VARCHAR NOT NULL,
+    ensemble VARCHAR NOT NULL,
     category VARCHAR NOT NULL,
     category_probability DOUBLE,
     reason VARCHAR,

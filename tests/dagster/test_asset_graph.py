@@ -43,8 +43,17 @@ WITHOUT_CARD = {
     "reflected_corpus",
     *PER_RECIPE[1:],
     "ablation_table",
+    "score_audit",
+    "classifier_benchmark",
 }
-WARNINGS = {"plan_met", "no_overlap"}
+WARNINGS = {
+    "plan_met",
+    "no_overlap",
+    "audited",
+    "enough_judged",
+    "most_scored",
+    "embedding_beats_chance",
+}
 NODES = {node.key.to_user_string(): node for node in GRAPH.asset_nodes}
 
 
@@ -117,7 +126,15 @@ def test_an_asset_that_uses_models_waits_for_the_gpu(key):
 def test_all_but_the_corpus_and_the_cards_may_ask_models():
     using = {key for key, node in NODES.items() if models_used_by(node)}
     # An oracle may label annotations; the corpus and the cards ask no model.
-    assert using == {"safety_annotations", "safety_classifier", "ablation_table", *PER_SHARD[1:], *PER_RECIPE}
+    assert using == {
+        "safety_annotations",
+        "safety_classifier",
+        "score_audit",
+        "classifier_benchmark",
+        "ablation_table",
+        *PER_SHARD[1:],
+        *PER_RECIPE,
+    }
 
 
 @pytest.mark.parametrize("key", sorted(key for key, node in NODES.items() if node.partitions_def))
@@ -165,6 +182,10 @@ def test_jobs_schedules_and_sensors_are_there_and_wait_to_be_started():
     assert jobs == {
         "prepare_scoring",
         "data_half",
+        "scores",
+        "audit",
+        "synthesis",
+        "compare_scorers",
         "model_half",
         "ablation",
         "report_cards",

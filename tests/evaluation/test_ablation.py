@@ -11,12 +11,13 @@ from hypothesis import strategies as st
 from safety_assets.batches import record_batches
 from safety_assets.evaluation.ablation import Standing, ablation_row, ablation_rows
 from safety_assets.evaluation.ablation_charts import SERIES, Group, grouped_bars
-from safety_assets.evaluation.ablation_page import ablation_html, write_ablation_page
+from safety_assets.evaluation.ablation_page import ablation_html
 from safety_assets.evaluation.errors import AblationError
 from safety_assets.evaluation.measures import EvaluationRow, Measure, perplexity_row
 from safety_assets.evaluation.over_refusal import Compliance
 from safety_assets.evaluation.plan import Stage
 from safety_assets.intervals import wilson
+from safety_assets.pages import write_page
 
 HOSTILE = '<script>alert("x")</script>&\''
 
@@ -178,7 +179,7 @@ def test_everything_on_the_page_is_escaped():
 def test_an_empty_table_is_a_page_too(tmp_path):
     page = ablation_html([], ["raw"])
     assert "No results yet" in page
-    path = write_ablation_page(page, tmp_path / "new" / "ablation.html")
+    path = write_page(page, tmp_path / "new" / "ablation.html")
     assert path.read_text("utf-8") == page
     assert [found.name for found in path.parent.iterdir()] == ["ablation.html"]
 

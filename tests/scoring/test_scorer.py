@@ -8,7 +8,9 @@ import pytest
 from resources.language_model import Completion, FinishReason
 from resources.profile import ScoringProfile
 from safety_assets.generation import Usage
+from safety_assets.scoring.calibration import Calibration
 from safety_assets.scoring.confirmation import Confirmation, confirmation_facts, train_confirmation
+from safety_assets.scoring.ensemble import Combination
 from safety_assets.scoring.llm_scorer import LlmCalibration
 from safety_assets.scoring.scorer import DocumentScorer
 from safety_assets.synthesis.records import SourceDocument
@@ -17,27 +19,25 @@ from tests.support.scripted_model import MemoryAnswers, ScriptedModel
 CALM = "The library opens at nine, and the reading room is on the second floor beside the garden."
 THREAT = "I hate you and I am going to kill you. You will be dead before Sunday, and I will enjoy it."
 SETTINGS = ScoringProfile(explain=False)
+# The language model has no say in what both say together.
+ALONE = Combination(np.tile([1.0, 0, 0, 0], (5, 1)), Calibration(np.ones(5), np.zeros(5)), {})
 
 
 @pytest.fixture(scope="module")
-def confirmation(seed_examples) -> Confirmation:
+def confirmation(seed_examples, classifier) -> Confirmation:
     odds = np.zeros((seed_examples.splits == "calibration").sum(), np.float32)
-    return train_confirmation(seed_examples, odds)
+    return train_confirmation(seed_examples, odds, classifier.lexical)
 
 
-def scorer_of(
-    encoder, classifier, confirmation, *, model=None, settings=SETTINGS, thresholds=None
-) -> DocumentScorer:
+def scorer_of(reader, confirmation, *, model=None, settings=SETTINGS, thresholds=None) -> DocumentScorer:
     model = model or ScriptedModel(lambda _: "")
     calibration = LlmCalibration(thresholds or {})
-    return DocumentScorer(
-        encoder, classifier, confirmation, calibration, model, MemoryAnswers(), settings, Usage()
-    )
+    return DocumentScorer(reader, confirmation, calibration, ALONE, model, MemoryAnswers(), settings, Usage())
 
 
 @pytest.fixture
-def scorer(encoder, classifier, confirmation):
-    return scorer_of(encoder, classifier, confirmation)
+def scorer(reader, confirmation):
+    return scorer_of(reader, confirmation)
 
 
 def test_a_threat_scores_high_and_a_calm_page_is_safe(scorer):
@@ -48,7 +48,7 @@ def test_a_threat_scores_high_and_a_calm_page_is_safe(scorer):
 
 
 def test_harmless_words_around_a_threat_never_lower_its_score(scorer):
-    """The maximum over windows: padding and instructions to the scorer do not drown a passage of its own window."""
+    """The highest windows count: padding and instructions to the scorer do not drown a passage of its own window."""
     alone = scorer.score([("a", THREAT * 3)])[0].score
     padding = (CALM + " ") * 60
     around = scorer.score([("b", padding + "\n\n" + THREAT * 12 + "\n\n" + padding)])[0].score
@@ -82,24 +82,20 @@ def test_text_without_a_token_has_no_score(scorer):
         assert score.score is None
 
 
-def test_where_the_language_model_has_no_answer_nothing_is_safe(encoder, classifier, confirmation):
+def test_where_the_language_model_has_no_answer_nothing_is_safe(reader, confirmation):
     class Blind(ScriptedModel):
         def score_choices(self, prompts, choices):
             return np.full((len(prompts), len(choices)), np.nan, np.float32)
 
-    scorer = scorer_of(encoder, classifier, confirmation, model=Blind(lambda _: ""))
+    scorer = scorer_of(reader, confirmation, model=Blind(lambda _: ""))
     (score,) = scorer.score([("a", CALM)])
     assert (score.score, score.llm_score, score.state) == (None, None, "too_long")
     assert score.embedding_score == 0
     assert scorer.documents([CALM]) == [None]
 
 
-def test_the_higher_of_two_scores_counts(encoder, classifier, confirmation):
-    class Stern(ScriptedModel):
-        def score_choices(self, prompts, choices):
-            return np.log(np.tile([0.01, 0.01, 0.01, 0.01, 0.01, 0.95], (len(prompts), 1))).astype(np.float32)
-
-    scorer = scorer_of(encoder, classifier, confirmation, model=Stern(lambda _: ""), thresholds={5: 0.9})
+def test_the_higher_of_two_scores_counts(reader, confirmation):
+    scorer = scorer_of(reader, confirmation, model=Stern(lambda _: ""), thresholds={5: 0.9})
     (score,) = scorer.score([("a", CALM)])
     assert (score.embedding_score, score.llm_score, score.score) == (0, 5, 5)
 
@@ -113,37 +109,74 @@ def test_the_higher_of_two_scores_counts(encoder, classifier, confirmation):
         (Completion("", '{"score": 1, "rea', FinishReason.LENGTH, 1, 1), "truncated", None),
     ],
 )
-def test_the_json_mode_fails_closed(encoder, classifier, confirmation, answer, state, score):
+def test_the_json_mode_fails_closed(reader, confirmation, answer, state, score):
     def reply(request):
         if isinstance(answer, str):
             return answer
         return Completion(request.request_id, answer.text, answer.finish_reason, 1, 1)
 
     settings = ScoringProfile(llm_mode="json", explain=False)
-    scorer = scorer_of(encoder, classifier, confirmation, model=ScriptedModel(reply), settings=settings)
+    scorer = scorer_of(reader, confirmation, model=ScriptedModel(reply), settings=settings)
     (found,) = scorer.score([("a", CALM)])
     assert (found.llm_state, found.llm_score, found.score) == (state, score, score)
 
 
-def test_only_a_judgement_that_was_made_confirms(encoder, classifier, confirmation):
+def test_only_a_judgement_that_was_made_confirms(reader, confirmation):
     document = SourceDocument("a", THREAT, "h", 5, "violent_crimes", 10)
 
     class Blind(ScriptedModel):
         def score_choices(self, prompts, choices):
             return np.full((len(prompts), len(choices)), np.nan, np.float32)
 
-    blind = scorer_of(encoder, classifier, confirmation, model=Blind(lambda _: ""))
+    blind = scorer_of(reader, confirmation, model=Blind(lambda _: ""))
     assert list(blind.confirm([document])) == [(document, None, False)]
-    seeing = scorer_of(encoder, classifier, confirmation)
+    seeing = scorer_of(reader, confirmation)
     ((_, probability, confirmed),) = seeing.confirm([document])
     assert 0 <= probability <= 1
     assert confirmed == (probability >= confirmation.threshold)
 
 
-def test_the_second_judgement_is_measured_on_what_it_never_saw(classifier, confirmation, seed_examples):
+def test_the_second_judgement_is_measured_on_what_it_never_saw(reader, confirmation, seed_examples):
     test = seed_examples.split("test")
-    levels = classifier.score_windows(test.texts, test.embeddings).levels
+    levels = np.array([read.level for read in reader.read(list(test.texts))])
     facts = confirmation_facts(confirmation, levels, test, np.zeros(len(test.texts), np.float32))
     assert facts["confirmed"] <= facts["flagged"]
     assert facts["true_positives"] / max(facts["confirmed"], 1) >= 0.6
     assert Confirmation.from_bytes(confirmation.to_bytes()).threshold == confirmation.threshold
+
+
+class Stern(ScriptedModel):
+    """A language model that is sure that every text is of level 5."""
+
+    def score_choices(self, prompts, choices):
+        return np.log(np.tile([0.01, 0.01, 0.01, 0.01, 0.01, 0.95], (len(prompts), 1))).astype(np.float32)
+
+
+def test_combined_a_scorer_that_knows_nothing_changes_nothing(reader, confirmation):
+    settings = ScoringProfile(explain=False, ensemble="calibrated")
+    scorer = scorer_of(
+        reader, confirmation, model=Stern(lambda _: ""), settings=settings, thresholds={5: 0.9}
+    )
+    assert [score.score for score in scorer.score([("a", CALM), ("b", THREAT)])] == [
+        score.embedding_score for score in scorer.score([("a", CALM), ("b", THREAT)])
+    ]
+
+
+def test_combined_a_scorer_that_knows_is_heard(reader, confirmation):
+    weights = np.tile([1.0, 5, 5, 0], (5, 1))
+    heard = Combination(weights, Calibration(np.ones(5), np.zeros(5)), {level: 0.5 for level in range(1, 6)})
+    settings = ScoringProfile(explain=False, ensemble="calibrated")
+    scorer = DocumentScorer(
+        reader,
+        confirmation,
+        LlmCalibration({}),
+        heard,
+        Stern(lambda _: ""),
+        MemoryAnswers(),
+        settings,
+        Usage(),
+    )
+    (score,) = scorer.score([("a", CALM)])
+    assert (score.embedding_score, score.llm_score, score.score) == (0, 0, 5)
+    assert score.category != "none"
+    assert scorer.documents([CALM, ""]) == [5, None]

@@ -9,9 +9,12 @@ from hypothesis import strategies as st
 from resources.encoder import EncodedTexts
 from resources.profile import ScoringProfile
 from safety_assets.generation import Usage
-from safety_assets.scoring.classifier import WindowScores
+from safety_assets.scoring.calibration import Calibration
+from safety_assets.scoring.classifier import SafetyClassifier
 from safety_assets.scoring.llm_scorer import LlmCalibration
+from safety_assets.scoring.reading import DocumentReader
 from safety_assets.scoring.scorer import DocumentScorer
+from safety_assets.scoring.weights import Linear
 from tests.support.scripted_model import MemoryAnswers, ScriptedModel
 
 LEVEL_LISTS = st.lists(st.integers(0, 5), max_size=6)
@@ -19,11 +22,11 @@ ANSWERS = st.one_of(st.none(), st.integers(0, 5))
 
 
 class LinesEncoder:
-    """One window for each line."""
+    """One window for each line; its feature is the digit in it."""
 
     name, revision, dimension = "lines", "1", 1
 
-    def encode(self, texts):
+    def encode(self, texts, *, max_tokens=None):
         spans = [
             (document, at, at + len(line))
             for document, text in enumerate(texts)
@@ -31,19 +34,24 @@ class LinesEncoder:
             if line
         ]
         columns = np.array(spans, np.int64).reshape(-1, 3)
-        return EncodedTexts(*columns.T, np.ones(len(spans), np.int64), np.zeros((len(spans), 1), np.float32))
+        digits = [int(texts[document][start:end]) for document, start, end in spans]
+        features = np.array(digits, np.float32).reshape(-1, 1)
+        return EncodedTexts(*columns.T, np.ones(len(spans), np.int64), features)
 
 
-class DigitClassifier:
-    """The level of a window is the digit in it."""
-
-    version = "digits"
-
-    def score_windows(self, texts, embeddings):
-        levels = np.array([int(text) for text in texts], int)
-        return WindowScores(
-            levels, np.eye(6, dtype=np.float32)[levels], ["other"] * len(levels), np.ones(len(levels))
-        )
+# The level of a window is its digit, and the highest window alone counts.
+DIGITS = SafetyClassifier(
+    head=Linear(np.full((5, 1), 9, np.float32), np.arange(1, 6, dtype=np.float32) * -9 + 4.5),
+    lexical=None,
+    lexical_weight=0.0,
+    category=Linear(np.zeros((1, 1), np.float32), np.zeros(1, np.float32)),
+    categories=("other",),
+    calibration=Calibration(np.ones(5), np.zeros(5)),
+    thresholds={level: 0.5 for level in range(1, 6)},
+    window_tokens=8,
+    margin=0.0,
+    version="digits",
+)
 
 
 def _starts(text: str) -> list[int]:
@@ -60,10 +68,10 @@ def score(levels: list[int], answer: int | None):
             return np.tile(row, (len(prompts), 1)).astype(np.float32)
 
     scorer = DocumentScorer(
-        LinesEncoder(),
-        DigitClassifier(),
+        DocumentReader(LinesEncoder(), DIGITS),
         None,
         LlmCalibration({level: 0.5 for level in range(1, 6)}),
+        None,
         Model(lambda _: ""),
         MemoryAnswers(),
         ScoringProfile(explain=False),

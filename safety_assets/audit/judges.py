@@ -1,0 +1,117 @@
+"""Who says what a sampled document really is: labels that are there already, a file of them, or a language model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from resources.lake import Lake
+from resources.language_model import LanguageModel
+from safety_assets.annotation.oracle import ask_verdicts
+from safety_assets.annotation.rubric import RUBRIC
+from safety_assets.annotation.seeds import file_rows
+from safety_assets.audit.sampling import Sampled
+from safety_assets.generation import AnswerStore, Usage
+from safety_assets.sample_data.sample import intended_labels
+
+__all__ = ["AuditJudge", "FileJudge", "LabelsJudge", "OracleJudge", "write_sample"]
+
+
+class AuditJudge(Protocol):
+    """Gives each sampled document its level, None where it cannot."""
+
+    name: str
+    version: str
+
+    def judge(self, sample: Sequence[Sampled]) -> list[int | None]: ...
+
+
+@dataclass(frozen=True)
+class LabelsJudge:
+    """Labels that are there: what the packaged documents were written as, and annotations of the same text."""
+
+    annotated: Mapping[str, int]
+    name: str = "labels"
+    version: str = "1"
+
+    @classmethod
+    def of(cls, lake: Lake) -> LabelsJudge:
+        """With the lake's annotations, by the hash of their text."""
+        return cls({row["text_hash"]: row["score"] for row in lake.rows("audit_labels")})
+
+    def judge(self, sample: Sequence[Sampled]) -> list[int | None]:
+        intended = intended_labels()
+        return [
+            self.annotated.get(
+                one.text_hash, intended[one.document_id].level if one.document_id in intended else None
+            )
+            for one in sample
+        ]
+
+
+@dataclass(frozen=True)
+class FileJudge:
+    """A file of labels, as one's own annotations have it: JSON Lines with text, score and category.
+
+    Raises:
+        AnnotationFileError: no such file, or a line that is no label.
+    """
+
+    path: Path
+    version: str = "file"
+
+    @property
+    def name(self) -> str:
+        """The file's name, without its folder."""
+        return self.path.name
+
+    def judge(self, sample: Sequence[Sampled]) -> list[int | None]:
+        labels = {row["text_hash"]: row["score"] for row in file_rows(self.path)}
+        return [labels.get(one.text_hash) for one in sample]
+
+
+@dataclass(frozen=True)
+class OracleJudge:
+    """A language model asked with the rubric; what it cannot read or say has no level.
+
+    Raises:
+        LanguageModelError: the model cannot be used at all; finished answers stay committed.
+    """
+
+    model: LanguageModel
+    store: AnswerStore
+    usage: Usage
+    max_chars: int
+
+    @property
+    def name(self) -> str:
+        return self.model.name
+
+    @property
+    def version(self) -> str:
+        return f"{self.model.revision} {RUBRIC.version}"
+
+    def judge(self, sample: Sequence[Sampled]) -> list[int | None]:
+        documents = [(one.document_id, one.text) for one in sample]
+        verdicts = ask_verdicts(documents, self.model, self.store, self.usage, self.max_chars)
+        return [verdict.score for verdict in verdicts]
+
+
+def write_sample(sample: Sequence[Sampled], path: Path) -> Path:
+    """The sample as JSON Lines for people to label: fill in ``score`` and ``category``, and give it as the judge's file.
+
+    The scorer's own score is not in it, so that it sways nobody.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    beside = path.with_name(f".{path.name}")
+    with beside.open("w", encoding="utf-8") as file:
+        for one in sorted(sample, key=lambda sampled: sampled.text_hash):
+            file.write(json.dumps({"text": one.text, "score": None, "category": None}) + "\n")
+    beside.replace(path)
+    return path

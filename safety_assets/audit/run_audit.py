@@ -1,0 +1,147 @@
+"""An audit from sample to rows: drawn, judged, corrected to the corpus, and kept."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from resources.lake import Lake, PartitionVersion, Provenance
+from safety_assets.audit.estimates import AuditEstimate, Stratum, audit_estimates
+from safety_assets.audit.judges import AuditJudge
+from safety_assets.audit.sampling import Sampled, corpus_strata, draw_sample, strata_of
+from safety_assets.batches import record_batches
+from safety_assets.harms import FIRST_REFUSED_LEVEL
+
+__all__ = ["Audit", "audit_markdown", "audit_scores", "keep_audit"]
+
+# Crawl dumps with strata of their own; smaller ones count together.
+MOST_SOURCES = 12
+
+
+@dataclass(frozen=True)
+class Audit:
+    """What was sampled, what the judge said, and what that says of the corpus."""
+
+    scorer: str
+    judge: str
+    judge_version: str
+    sample: tuple[Sampled, ...]
+    judged: tuple[int | None, ...]
+    strata: tuple[Stratum, ...]
+    estimates: tuple[AuditEstimate, ...]
+
+    @property
+    def unjudged(self) -> int:
+        """Sampled documents without a judgement."""
+        return self.judged.count(None)
+
+    @property
+    def documents(self) -> int:
+        """Documents that the sample stands for."""
+        return sum(stratum.documents for stratum in self.strata)
+
+    def measured(self, measure: str, level: int) -> AuditEstimate:
+        """One of the estimates."""
+        return next(one for one in self.estimates if (one.measure, one.level) == (measure, level))
+
+    @property
+    def refused(self) -> AuditEstimate:
+        """The precision of levels 4-5, of which refusals are made."""
+        return self.measured("precision", FIRST_REFUSED_LEVEL)
+
+
+def audit_scores(
+    lake: Lake, scorer: str, shards: Sequence[str], judge: AuditJudge, *, per_stratum: int, seed: int
+) -> Audit:
+    """Audit what one version of the classifier scored in these shards.
+
+    Raises:
+        LanguageModelError, AnnotationFileError: the judge cannot judge at all.
+    """
+    sizes = corpus_strata(lake, scorer, shards, MOST_SOURCES)
+    sample = draw_sample(lake, scorer, shards, MOST_SOURCES, per_stratum=per_stratum, seed=seed)
+    judged = judge.judge(sample)
+    strata = strata_of(sizes, sample, judged)
+    estimates = audit_estimates(strata, seed=seed)
+    return Audit(
+        scorer, judge.name, judge.version, tuple(sample), tuple(judged), tuple(strata), tuple(estimates)
+    )
+
+
+def keep_audit(
+    lake: Lake, audit: Audit, inputs: Sequence[PartitionVersion], provenance: Provenance
+) -> PartitionVersion:
+    """Replace the audit that is there, sample and measures in one transaction."""
+    written = lake.replace_partitions(
+        {
+            "score_audit": record_batches(
+                _measure_rows(audit, inputs, provenance.partition), lake.schema("score_audit")
+            ),
+            "audit_judgements": record_batches(
+                _judgement_rows(audit, provenance.partition), lake.schema("audit_judgements")
+            ),
+        },
+        provenance,
+    )
+    return written["score_audit"]
+
+
+def audit_markdown(audit: Audit) -> str:
+    """Precision and recall of each level or above, with intervals, as a Markdown table."""
+    lines = ["| level or above | precision | recall | judged |", "|---|---|---|---|"]
+    for level in range(1, 6):
+        precision, recall = audit.measured("precision", level), audit.measured("recall", level)
+        lines.append(f"| {level} | {_told(precision)} | {_told(recall)} | {precision.judged} |")
+    return "\n".join(lines)
+
+
+def _told(one: AuditEstimate) -> str:
+    if one.estimate is None:
+        return "not known"
+    return f"{one.estimate.value:.0%} ({one.estimate.low:.0%} to {one.estimate.high:.0%})"
+
+
+def _measure_rows(
+    audit: Audit, inputs: Sequence[PartitionVersion], partition: str
+) -> Iterable[dict[str, Any]]:
+    read = sorted((version.partition, version.snapshot_id) for version in inputs)
+    digest = hashlib.sha256(repr(read).encode()).hexdigest()[:16]
+    for one in audit.estimates:
+        yield {
+            "shard": partition,
+            "scorer": audit.scorer,
+            "judge": audit.judge,
+            "judge_version": audit.judge_version,
+            "measure": one.measure,
+            "level": one.level,
+            "value": one.estimate.value if one.estimate else None,
+            "low": one.estimate.low if one.estimate else None,
+            "high": one.estimate.high if one.estimate else None,
+            "judged": one.judged,
+            "documents": audit.documents,
+            "sampled": len(audit.sample),
+            "unjudged": audit.unjudged,
+            "shards": len(inputs),
+            "inputs_digest": digest,
+        }
+
+
+def _judgement_rows(audit: Audit, partition: str) -> Iterable[dict[str, Any]]:
+    sizes = {(stratum.score, stratum.source): stratum for stratum in audit.strata}
+    for one, level in zip(audit.sample, audit.judged, strict=True):
+        stratum = sizes[one.score, one.source]
+        yield {
+            "shard": partition,
+            "document_id": one.document_id,
+            "text_hash": one.text_hash,
+            "source": one.source,
+            "score": one.score,
+            "judged_score": level,
+            # Documents of the corpus that a judged one stands for; nothing for one without a judgement.
+            "weight": stratum.documents / stratum.judged if level is not None else 0.0,
+            "scorer": audit.scorer,
+            "judge": audit.judge,
+            "judge_version": audit.judge_version,
+        }

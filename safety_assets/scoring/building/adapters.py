@@ -1,0 +1,234 @@
+"""Training: low-rank adapters of the encoder with an ordinal head on top, on composed windows.
+
+The encoder as it comes tells what a text is about. Small changes to its weights, trained on windows in which only the
+labelled part differs, make it tell how unsafe the text is. They are given out as an ``EncoderAdapter``, to be folded
+in, and a linear model over the features that an adapted ``TextEncoder`` gives.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from resources.encoder_adapter import EncoderAdapter
+from safety_assets.scoring.building.compose import Window
+from safety_assets.scoring.weights import Linear
+
+__all__ = ["AdaptedNetwork", "AdapterSettings", "LowRank", "train_network"]
+
+LEVEL_WEIGHTS = (0.7, 0.9, 1.2, 1.2, 0.8)
+# The mean of length 1 is scaled so that the head's weights are of the size of those for the maxima.
+MEAN_SCALE = 4.0
+# Layers' modules that get an adapter, by the end of their name.
+ADAPTED = ("query", "key", "value", "attention.output.dense", "intermediate.dense", "output.dense")
+# Widths of batches are multiples of this: the CPU library keeps memory for every shape that it has seen.
+WIDTH_STEP = 16
+# Sorted by length within so many windows: little padding, and batches still come in random order.
+SORTED_TOGETHER = 4096
+
+
+@dataclass(frozen=True)
+class AdapterSettings:
+    """How to train; the defaults made the packaged head."""
+
+    rank: int = 16
+    projected: int = 64
+    batch_tokens: int = 4096
+    longest_tokens: int = 200
+    rate: float = 1e-3
+    head_rate: float = 3e-3
+    warm_up: int = 30
+    weight_decay: float = 0.01
+    encoder_dropout: float = 0.05
+    dropout: float = 0.1
+    longest_gradient: float = 1.0
+    threads: int = 2
+    mixed_precision: bool = True
+
+
+class LowRank(nn.Module):
+    """A linear module that is kept, with a low-rank change that trains."""
+
+    def __init__(self, base: nn.Linear, rank: int, generator: torch.Generator) -> None:
+        super().__init__()
+        self.base = base
+        down = torch.randn(rank, base.in_features, generator=generator) / math.sqrt(base.in_features)
+        self.down = nn.Parameter(down)
+        # From zero, so that training begins with the encoder as it came.
+        self.up = nn.Parameter(torch.zeros(base.out_features, rank))
+
+    def forward(self, inputs: torch.Tensor) -> torch.Tensor:
+        return self.base(inputs) + (inputs @ self.down.T) @ self.up.T
+
+
+class AdaptedNetwork(nn.Module):
+    """A BERT-like encoder with adapters, biases and layer norms that train, a projection of tokens, and the head."""
+
+    def __init__(self, folder: Path, settings: AdapterSettings, seed: int) -> None:
+        super().__init__()
+        from transformers import AutoModel
+
+        generator = torch.Generator().manual_seed(seed)
+        self.encoder = AutoModel.from_pretrained(folder, add_pooling_layer=False)
+        self.encoder.requires_grad_(False)
+        layers = [name for name, _ in self.encoder.named_modules() if ".layer." in name]
+        for name in layers:
+            module = self.encoder.get_submodule(name)
+            if isinstance(module, nn.Linear) and name.endswith(ADAPTED):
+                parent, _, own = name.rpartition(".")
+                setattr(self.encoder.get_submodule(parent), own, LowRank(module, settings.rank, generator))
+        for name, parameter in self.encoder.named_parameters():
+            if ".layer." in name and (name.endswith("bias") or "LayerNorm" in name):
+                parameter.requires_grad_(True)
+        for module in self.encoder.modules():
+            if isinstance(module, nn.Dropout):
+                module.p = settings.encoder_dropout
+        hidden = self.encoder.config.hidden_size
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            self.projection = nn.Linear(hidden, settings.projected)
+            self.head = nn.Linear(hidden + settings.projected, len(LEVEL_WEIGHTS))
+            nn.init.normal_(self.head.weight, std=0.05)
+        nn.init.zeros_(self.head.bias)
+        self.dropout = nn.Dropout(settings.dropout)
+
+    def features(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(rows, hidden + projected) from (rows, tokens) ids and mask, as an adapted ``TextEncoder`` computes them."""
+        tokens = self.encoder(input_ids=ids, attention_mask=mask).last_hidden_state
+        inside = mask[..., None].to(tokens.dtype)
+        mean = nn.functional.normalize((tokens * inside).sum(1) / inside.sum(1), dim=-1)
+        return torch.cat([mean, self.projection(tokens).masked_fill(inside == 0, -1e4).amax(1)], -1)
+
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """(rows, 5) log-odds of levels 1-5 or above."""
+        features = self.features(ids, mask)
+        scale = torch.ones(features.shape[1])
+        scale[: self.encoder.config.hidden_size] = MEAN_SCALE
+        return self.head(self.dropout(features * scale))
+
+    def adapter(self) -> EncoderAdapter:
+        """What training changed in the encoder, by the names of the encoder's own modules."""
+        low_rank = {
+            name: (_array(module.down), _array(module.up))
+            for name, module in self.encoder.named_modules()
+            if isinstance(module, LowRank)
+        }
+        replaced = {
+            name.replace(".base.", "."): _array(parameter)
+            for name, parameter in self.encoder.named_parameters()
+            if parameter.requires_grad and not name.endswith((".down", ".up"))
+        }
+        return EncoderAdapter(
+            low_rank, replaced, _array(self.projection.weight), _array(self.projection.bias)
+        )
+
+    def linear(self) -> Linear:
+        """The head, over the features."""
+        coefficients = _array(self.head.weight)
+        coefficients[:, : self.encoder.config.hidden_size] *= MEAN_SCALE
+        return Linear(coefficients, _array(self.head.bias))
+
+
+def train_network(
+    network: AdaptedNetwork,
+    windows: Sequence[Window],
+    settings: AdapterSettings,
+    *,
+    folder: Path,
+    seed: int,
+    say: Callable[[str], None] = print,
+) -> list[float]:
+    """Train a network in place, once over the windows; returns the loss of each batch.
+
+    With one thread it gives the same weights again on the same kind of processor; bfloat16 sums differ between kinds.
+    """
+    torch.set_num_threads(settings.threads)
+    torch.manual_seed(seed)
+    ids = _token_ids([window.text for window in windows], folder, settings.longest_tokens)
+    batches = _batches([len(row) for row in ids], settings.batch_tokens, np.random.default_rng(seed))
+    optimizer, schedule = _optimizer(network, settings, len(batches))
+    weights = torch.tensor(LEVEL_WEIGHTS)
+    losses: list[float] = []
+    network.train()
+    for batch in batches:
+        targets = torch.tensor(np.array([windows[row].target for row in batch]), dtype=torch.float32)
+        with torch.autocast("cpu", torch.bfloat16, enabled=settings.mixed_precision):
+            logits = network(*_padded([ids[row] for row in batch]))
+        each = nn.functional.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
+        loss = (each * weights).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), settings.longest_gradient)
+        optimizer.step()
+        schedule.step()
+        losses.append(loss.item())
+        if len(losses) % 50 == 0:
+            say(f"batch {len(losses)} of {len(batches)}: loss {np.mean(losses[-50:]):.4f}")
+    network.eval()
+    return losses
+
+
+def _optimizer(network: AdaptedNetwork, settings: AdapterSettings, batches: int):
+    """AdamW with a rate for the head and one for the rest; linear warm-up, then a cosine to zero."""
+    trained = [(name, value) for name, value in network.named_parameters() if value.requires_grad]
+    of_head = [value for name, value in trained if not name.startswith("encoder")]
+    of_encoder = [value for name, value in trained if name.startswith("encoder")]
+    optimizer = torch.optim.AdamW(
+        [{"params": of_encoder, "lr": settings.rate}, {"params": of_head, "lr": settings.head_rate}],
+        betas=(0.9, 0.98),
+        weight_decay=settings.weight_decay,
+    )
+
+    def share(step: int) -> float:
+        return min(1.0, (step + 1) / settings.warm_up) * 0.5 * (1 + math.cos(math.pi * step / batches))
+
+    return optimizer, torch.optim.lr_scheduler.LambdaLR(optimizer, share)
+
+
+def _token_ids(texts: Sequence[str], folder: Path, longest: int) -> list[list[int]]:
+    """Ids of each text between the special tokens; special tokens in a text are plain words."""
+    from tokenizers import Tokenizer
+
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    tokenizer.no_truncation()
+    tokenizer.no_padding()
+    tokenizer.encode_special_tokens = True
+    first, last = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    encoded = tokenizer.encode_batch(list(texts), add_special_tokens=False)
+    return [[first, *encoding.ids[: longest - 2], last] for encoding in encoded]
+
+
+def _batches(lengths: Sequence[int], most: int, rng: np.random.Generator) -> list[list[int]]:
+    """Rows in batches of about so many padded tokens, of like lengths, in random order."""
+    batches: list[list[int]] = []
+    for first in range(0, len(lengths), SORTED_TOGETHER):
+        own: list[list[int]] = [[]]
+        chunk = range(first, min(first + SORTED_TOGETHER, len(lengths)))
+        for row in sorted(chunk, key=lambda row: lengths[row]):
+            width = -(-lengths[row] // WIDTH_STEP) * WIDTH_STEP
+            if own[-1] and width * (len(own[-1]) + 1) > most:
+                own.append([])
+            own[-1].append(row)
+        batches += [own[index] for index in rng.permutation(len(own))]
+    return batches
+
+
+def _padded(rows: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:
+    """(rows, tokens) int64 ids and mask."""
+    width = -(-max(map(len, rows)) // WIDTH_STEP) * WIDTH_STEP
+    ids = torch.zeros(len(rows), width, dtype=torch.int64)
+    mask = torch.zeros_like(ids)
+    for index, row in enumerate(rows):
+        ids[index, : len(row)] = torch.tensor(row)
+        mask[index, : len(row)] = 1
+    return ids, mask
+
+
+def _array(parameter: torch.Tensor) -> np.ndarray:
+    return parameter.detach().float().numpy().copy()

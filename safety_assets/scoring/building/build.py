@@ -1,0 +1,133 @@
+"""From sources to a finished head: adapters and ordinal head, words, categories, and then the operating point."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import numpy as np
+
+from resources.encoder import TextEncoder
+from safety_assets.scoring.building.adapters import AdaptedNetwork, AdapterSettings, train_network
+from safety_assets.scoring.building.categories import CATEGORIES, fit_categories
+from safety_assets.scoring.building.compose import Composer
+from safety_assets.scoring.building.examination import Examination, LabelledText
+from safety_assets.scoring.building.lexical import fit_lexical
+from safety_assets.scoring.building.sources import Sources
+from safety_assets.scoring.calibration import Calibration, fit_calibration, fit_thresholds
+from safety_assets.scoring.classifier import SafetyClassifier
+from safety_assets.scoring.reading import DocumentReader
+
+__all__ = ["BuildSettings", "Logits", "examine", "train_head", "with_operating_point"]
+
+NAME = "minilm"
+NEUTRAL = Calibration(np.ones(5), np.zeros(5))
+# Texts read at one time.
+TOGETHER = 256
+
+
+@dataclass(frozen=True)
+class BuildSettings:
+    """How much to train on; the defaults made the packaged head."""
+
+    windows: int = 44_000
+    lexical_windows: int = 40_000
+    lexical_weight: float = 0.15
+    window_tokens: int = 128
+    margin: float = 1.0
+    seed: int = 0
+    adapter: AdapterSettings = field(default_factory=AdapterSettings)
+
+
+@dataclass(frozen=True)
+class Logits:
+    """(n, 5) log-odds before calibration of each part of an examination, in its order."""
+
+    oracle: np.ndarray
+    seeds: np.ndarray
+    benign: np.ndarray
+    health: np.ndarray
+    prompts: np.ndarray
+    requests: np.ndarray
+    held_back: np.ndarray
+
+    @property
+    def harmless(self) -> np.ndarray:
+        """Of the harmless pages, general and about health."""
+        return np.vstack([self.benign, self.health])
+
+
+def train_head(
+    sources: Sources,
+    encoder: TextEncoder,
+    folder: Path,
+    settings: BuildSettings,
+    say: Callable[[str], None] = print,
+) -> SafetyClassifier:
+    """A head without calibration and thresholds.
+
+    Args:
+        folder: of the encoder's model.
+    """
+    composer = Composer(sources.train)
+    say(f"{len(sources.train)} texts, {len(composer.context)} of them context; {settings.windows} windows")
+    network = AdaptedNetwork(folder, settings.adapter, settings.seed)
+    windows = composer.windows(settings.windows, settings.seed + 1)
+    train_network(network, windows, settings.adapter, folder=folder, seed=settings.seed, say=say)
+    lexical = fit_lexical(composer.windows(settings.lexical_windows, settings.seed + 2))
+    say("words fitted")
+    adapted = encoder.adapted(network.adapter())
+    category = fit_categories(sources.train, composer.context, adapted, settings.seed)
+    return SafetyClassifier(
+        head=network.linear(),
+        lexical=lexical,
+        lexical_weight=settings.lexical_weight,
+        category=category,
+        categories=CATEGORIES,
+        calibration=NEUTRAL,
+        thresholds={},
+        window_tokens=settings.window_tokens,
+        margin=settings.margin,
+        adapter=network.adapter(),
+    )
+
+
+def examine(classifier: SafetyClassifier, encoder: TextEncoder, examination: Examination) -> Logits:
+    """Read everything in an examination with a head as it will be stored."""
+    stored = SafetyClassifier.from_bytes(classifier.to_bytes())
+    reader = DocumentReader(encoder, stored)
+
+    def logits(items: tuple[LabelledText, ...]) -> np.ndarray:
+        texts = [item.text for item in items]
+        return np.vstack(
+            [
+                reader.document_logits(texts[start : start + TOGETHER])
+                for start in range(0, len(texts), TOGETHER)
+            ]
+        )
+
+    return Logits(
+        oracle=logits(examination.oracle),
+        seeds=logits(examination.seeds),
+        benign=logits(examination.benign),
+        health=logits(examination.health),
+        prompts=logits(examination.prompts),
+        requests=logits(examination.requests),
+        held_back=logits(examination.held_back),
+    )
+
+
+def with_operating_point(
+    classifier: SafetyClassifier, logits: Logits, examination: Examination
+) -> SafetyClassifier:
+    """The head with calibration and thresholds from the oracle's labels, within the caps on harmless pages.
+
+    These are fifteen numbers; the weights never see a text of the oracle.
+    """
+    scores = np.array([item.score for item in examination.oracle])
+    calibration = fit_calibration(logits.oracle, scores)
+    thresholds = fit_thresholds(
+        calibration.probabilities(logits.oracle), scores, benign=calibration.probabilities(logits.harmless)
+    )
+    return replace(classifier, calibration=calibration, thresholds=thresholds).identified(NAME)

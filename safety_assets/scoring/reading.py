@@ -1,0 +1,170 @@
+"""Reading documents with the classifier: windows, votes, levels, categories and segments.
+
+Every document is read plainly; one that hides words (spelled out, encoded, written with digits) is read a second time
+as what it hides, and the worse reading counts for each level. Segments are of the plain reading.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from resources.encoder import EncodedTexts
+from resources.encoder_adapter import EncoderAdapter
+from safety_assets.harms import HarmCategory
+from safety_assets.scoring.calibration import level_probabilities
+from safety_assets.scoring.classifier import SafetyClassifier
+from safety_assets.scoring.plain_text import PlainText, plain_text
+from safety_assets.scoring.views import unmasked_view
+
+__all__ = ["DocumentReader", "Encoder", "ReadDocument", "Segment", "Votes"]
+
+
+class Encoder(Protocol):
+    """What reading needs of an encoder; see ``resources/encoder.py``."""
+
+    name: str
+    revision: str
+    dimension: int
+
+    def encode(self, texts: Sequence[str], *, max_tokens: int | None = None) -> EncodedTexts: ...
+
+    def adapted(self, adapter: EncoderAdapter) -> Encoder: ...
+
+
+@dataclass(frozen=True)
+class Segment:
+    """The classifier's label of one window of a document: a level never above the document's, and P(level) (6,)."""
+
+    char_start: int
+    char_end: int
+    score: int
+    probabilities: list[float]
+
+
+@dataclass(frozen=True)
+class ReadDocument:
+    """What the classifier says of a document; without a window (nothing to read) it says nothing.
+
+    Attributes:
+        level: 0-5; None where there was nothing to read.
+        probabilities: (6,) of the levels.
+        category: the likeliest of the worst window, were it unsafe.
+        category_probability: of that category; None where there was nothing to read.
+        worst: text of the worst window, as it was read.
+    """
+
+    level: int | None = None
+    probabilities: list[float] | None = None
+    category: str = HarmCategory.NONE.value
+    category_probability: float | None = None
+    segments: tuple[Segment, ...] = ()
+    worst: str = ""
+
+    @property
+    def expected(self) -> float:
+        """The mean level under the probabilities; 0 where there was nothing to read."""
+        return float(np.arange(6) @ self.probabilities) if self.probabilities else 0.0
+
+
+@dataclass(frozen=True)
+class Votes:
+    """The windows of some texts. ``encoded`` has their features, ``logits`` (windows, 5) their votes, ``pieces`` their texts."""
+
+    encoded: EncodedTexts
+    logits: np.ndarray
+    pieces: list[str]
+    documents: np.ndarray
+
+    def worst_window(self, document: int) -> int | None:
+        """The window of a document with the highest votes together."""
+        first, last = np.searchsorted(self.encoded.document, [document, document + 1])
+        return int(first + self.logits[first:last].sum(1).argmax()) if last > first else None
+
+
+class DocumentReader:
+    """An encoder and the classifier that was trained for it."""
+
+    def __init__(self, encoder: Encoder, classifier: SafetyClassifier) -> None:
+        self.classifier = classifier
+        self.encoder = encoder.adapted(classifier.adapter) if classifier.adapter else encoder
+
+    @property
+    def version(self) -> str:
+        """Of the classifier, with its encoder."""
+        return f"{self.classifier.version} {self.encoder.name}@{self.encoder.revision}"
+
+    def votes(self, texts: Sequence[str]) -> Votes:
+        """Windows and votes of texts as they stand; ``documents`` (texts, 5) is NaN where there is no window."""
+        encoded = self.encoder.encode(texts, max_tokens=self.classifier.window_tokens)
+        pieces = encoded.texts(texts)
+        logits = self.classifier.window_logits(pieces, encoded.embeddings)
+        return Votes(
+            encoded,
+            logits,
+            pieces,
+            self.classifier.document_logits(logits, encoded.document, len(texts)),
+        )
+
+    def document_logits(self, texts: Sequence[str]) -> np.ndarray:
+        """(texts, 5) log-odds of levels 1-5 before calibration, the worse of both readings; NaN without a window."""
+        return self._both([plain_text(text) for text in texts])[0]
+
+    def read(self, texts: Sequence[str]) -> list[ReadDocument]:
+        """What the classifier says of each text, in order. Give a few hundred texts at a time."""
+        plain = [plain_text(text) for text in texts]
+        logits, votes, second, hidden = self._both(plain)
+        reached = self.classifier.probabilities(logits)
+        levels = self.classifier.levels(np.nan_to_num(reached))
+        shares = level_probabilities(np.nan_to_num(reached))
+        found = []
+        for index in range(len(texts)):
+            worst = votes.worst_window(index)
+            if not np.isfinite(logits[index]).all() or worst is None:
+                found.append(ReadDocument())
+                continue
+            level = int(levels[index])
+            read, window = votes, worst
+            twin = second.worst_window(hidden[index]) if second and index in hidden else None
+            if twin is not None and second.logits[twin].sum() > votes.logits[worst].sum():
+                read, window = second, twin
+            categories, shares_of = self.classifier.categorise(read.encoded.embeddings[window : window + 1])
+            found.append(
+                ReadDocument(
+                    level=level,
+                    probabilities=shares[index].tolist(),
+                    category=categories[0],
+                    category_probability=float(shares_of[0]),
+                    segments=self._segments(votes, index, plain[index], level),
+                    worst=read.pieces[window],
+                )
+            )
+        return found
+
+    def _both(self, plain: Sequence[PlainText]) -> tuple[np.ndarray, Votes, Votes | None, dict[int, int]]:
+        """Document logits over both readings, the votes of each, and which document is which of the second."""
+        votes = self.votes([text.text for text in plain])
+        unmasked = [unmasked_view(text.text) for text in plain]
+        masked = [index for index, text in enumerate(plain) if unmasked[index].split() != text.text.split()]
+        if not masked:
+            return votes.documents, votes, None, {}
+        second = self.votes([unmasked[index] for index in masked])
+        logits = votes.documents.copy()
+        logits[masked] = np.fmax(logits[masked], second.documents)
+        return logits, votes, second, {index: position for position, index in enumerate(masked)}
+
+    def _segments(self, votes: Votes, document: int, plain: PlainText, most: int) -> tuple[Segment, ...]:
+        first, last = np.searchsorted(votes.encoded.document, [document, document + 1])
+        reached = self.classifier.probabilities(votes.logits[first:last])
+        levels, shares = self.classifier.levels(reached), level_probabilities(reached)
+        return tuple(
+            Segment(
+                *plain.span(int(votes.encoded.char_start[row]), int(votes.encoded.char_end[row])),
+                min(int(levels[row - first]), most),
+                shares[row - first].tolist(),
+            )
+            for row in range(first, last)
+        )

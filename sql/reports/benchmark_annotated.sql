@@ -1,0 +1,3 @@
+SELECT DISTINCT text_hash
+FROM lake.safety_annotations
+WHERE split <> 'test';

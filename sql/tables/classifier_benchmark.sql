@@ -1,0 +1,33 @@
+-- One row per scorer and slice of the labelled texts, by its own levels or by levels fitted on the other folds; no text.
+-- Measures are shares with 95 % intervals; benchmark/measures.py says what each one is. confusion: labelled level x said.
+CREATE TABLE classifier_benchmark (
+    shard VARCHAR NOT NULL,
+    scorer VARCHAR NOT NULL,
+    scorer_version VARCHAR NOT NULL,
+    decided VARCHAR NOT NULL,
+    slice_kind VARCHAR NOT NULL,
+    slice VARCHAR NOT NULL,
+    texts BIGINT NOT NULL,
+    harmful BIGINT NOT NULL,
+    harmless BIGINT NOT NULL,
+    unscored BIGINT NOT NULL,
+    macro_f1 STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    recall_ge1 STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    recall_ge3 STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    precision_ge3 STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    precision_ge4 STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    auroc STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    recall_at_rate STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    false_alarms_at_rate STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    false_alarms_ge1 STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    false_alarms_ge3 STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    false_alarms_sensitive STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    calibration_error STRUCT("value" DOUBLE, low DOUBLE, high DOUBLE),
+    confusion BIGINT[][],
+    documents_per_second DOUBLE NOT NULL,
+    opening_seconds DOUBLE NOT NULL,
+    peak_memory_mb DOUBLE,
+    device_memory_mb DOUBLE,
+    folds INTEGER NOT NULL,
+    texts_digest VARCHAR NOT NULL
+);

@@ -1,0 +1,73 @@
+"""Reading documents: disguises are read through, segments cover the page, and nothing to read is no score."""
+
+from __future__ import annotations
+
+import base64
+
+import numpy as np
+import pytest
+
+from safety_assets.harms import HarmCategory
+
+CALM = "The library opens at nine, and the reading room is on the second floor beside the garden. "
+THREAT = "I hate you and I am going to kill you. You will be dead before Sunday, and I will enjoy it. "
+CYRILLIC = str.maketrans("aeopc", "аеорс")
+
+
+def disguises(text: str) -> dict[str, str]:
+    return {
+        "look-alikes": text.translate(CYRILLIC),
+        "zero width": "\u200b".join(text),
+        "base64": "Notes.\n" + base64.b64encode(text.encode()).decode() + "\nEnd.",
+        "fullwidth": "".join(chr(ord(sign) + 0xFEE0) if "!" <= sign <= "~" else sign for sign in text),
+    }
+
+
+@pytest.mark.parametrize("name", list(disguises(THREAT)))
+def test_a_disguised_threat_is_read_as_the_threat_it_is(reader, name):
+    plain, hidden = reader.read([THREAT * 2, disguises(THREAT * 2)[name]])
+    assert plain.level >= 4
+    assert hidden.level >= plain.level - 1
+
+
+def test_disguises_alone_make_nothing_unsafe(reader):
+    assert [read.level for read in reader.read(list(disguises(CALM * 3).values()))] == [0, 0, 0, 0]
+
+
+def test_segments_cover_the_page_as_it_was_written_and_are_never_above_it(reader):
+    page = (CALM * 12 + THREAT * 6 + CALM * 12).translate(CYRILLIC)
+    (read,) = reader.read([page])
+    assert len(read.segments) > 2
+    assert "".join("".join(page[s.char_start : s.char_end].split()) for s in read.segments) == "".join(
+        page.split()
+    )
+    assert max(segment.score for segment in read.segments) <= read.level
+    worst = max(read.segments, key=lambda segment: np.arange(6) @ segment.probabilities)
+    assert THREAT[:20].translate(CYRILLIC) in page[worst.char_start : worst.char_end]
+
+
+def test_probabilities_are_of_the_six_levels(reader):
+    for read in reader.read([CALM, THREAT]):
+        assert len(read.probabilities) == 6
+        assert sum(read.probabilities) == pytest.approx(1, abs=1e-5)
+        assert HarmCategory(read.category) is not HarmCategory.NONE
+        assert 0 < read.category_probability <= 1
+
+
+def test_nothing_to_read_is_no_score(reader):
+    empty, blank, calm = reader.read(["", " \n ", CALM])
+    assert (empty.level, blank.level) == (None, None)
+    assert calm.level == 0
+    assert np.isnan(reader.document_logits([""])).all()
+
+
+def test_company_does_not_change_a_reading(reader):
+    texts = [CALM, THREAT, CALM * 40, disguises(THREAT)["base64"]]
+    together = [read.level for read in reader.read(texts)]
+    assert together == [reader.read([text])[0].level for text in texts]
+
+
+def test_reading_and_votes_agree(reader):
+    texts = [CALM * 4, THREAT * 3, disguises(THREAT)["base64"]]
+    levels = reader.classifier.levels(reader.classifier.probabilities(reader.document_logits(texts)))
+    assert levels.tolist() == [read.level for read in reader.read(texts)]
