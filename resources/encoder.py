@@ -97,7 +97,9 @@ def loading_arguments(profile: EncoderProfile) -> dict[str, Any]:
         weights = "float32" if profile.device == "cpu" else "bfloat16"
     # Code that another repository holds would otherwise be whatever is there today.
     code = {"code_revision": profile.code_revision} if profile.code_revision else {}
-    plain = {"use_memory_efficient_attention": False, "unpad_inputs": False} if profile.plain_attention else {}
+    plain = (
+        {"use_memory_efficient_attention": False, "unpad_inputs": False} if profile.plain_attention else {}
+    )
     return {
         "device": profile.device,
         "trust_remote_code": profile.trust_remote_code,

@@ -63,8 +63,12 @@ class SourceProfile(_Strict):
 class EncoderTraining(_Strict):
     """How the whole encoder is trained on annotations (SP appendix B); the head alone is trained first, for an epoch."""
 
-    epochs: int = Field(default=5, ge=0, description="Most epochs of the whole encoder; 0 trains the head alone.")
-    patience: int = Field(default=2, ge=1, description="Epochs without a better held-out loss before it stops.")
+    epochs: int = Field(
+        default=5, ge=0, description="Most epochs of the whole encoder; 0 trains the head alone."
+    )
+    patience: int = Field(
+        default=2, ge=1, description="Epochs without a better held-out loss before it stops."
+    )
     batch_size: int = Field(default=8, ge=1, description="Documents of a step.")
     head_rate: float = Field(default=1e-3, gt=0, description="Learning rate of the head alone.")
     encoder_rate: float = Field(default=1e-6, gt=0, description="Learning rate of the whole encoder.")

@@ -108,9 +108,7 @@ class EncoderNetwork:
         features = self._embed([self._train.windows[row] for row in rows])
         return rows[worst_windows(self._logits(features), document)]
 
-    def _step(
-        self, optimizer: torch.optim.Optimizer, features: torch.Tensor, documents: np.ndarray
-    ) -> float:
+    def _step(self, optimizer: torch.optim.Optimizer, features: torch.Tensor, documents: np.ndarray) -> float:
         """A step on the worst window of each of some documents, (n, dimension); returns the mean loss."""
         scores = self._train.scores[documents]
         logits, truth = self._head(features * self._scale), torch.from_numpy(scores).to(self._device)

@@ -119,7 +119,9 @@ def _train(
         loss = network.train_epoch(epoch) if epoch else network.train_head()
         curve.append(EpochLoss(epoch, loss, network.loss(held_out)))
         if not math.isfinite(curve[-1].held_out):
-            raise ValueError(f"The loss of epoch {epoch} is no number: lower encoder_rate, or turn autocast off.")
+            raise ValueError(
+                f"The loss of epoch {epoch} is no number: lower encoder_rate, or turn autocast off."
+            )
         state.keep(network, curve)
         progress(curve[-1])
     return curve

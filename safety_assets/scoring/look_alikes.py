@@ -69,6 +69,8 @@ _ORDINARY = re.compile(
     f"[A-Za-z\u00c0-\u017f{_SIGNS}]+|[\u0400-\u0482\u048a-\u04ff{_SIGNS}]+|[\u0388-\u03cf{_SIGNS}]+"
     f"|[\u3001-\u303f\u3041-\u3096\u30a1-\u30fa\u30fc\u4e00-\u9fff\uac00-\ud7a3\uff01-\uff0f\uff1a-\uff20{_SIGNS}]+"
 )
+# Fullwidth signs stand beside Chinese letters; beside Latin ones they are a disguise as well.
+_WIDE_SIGNS = {0xFF01 + sign: 0x21 + sign for sign in range(0x5E)}
 # Unicode's limit for streams; sorting longer runs takes time that grows with their square.
 MOST_MARKS = 30
 
@@ -94,7 +96,8 @@ def plain_word(word: str) -> str:
         return word
     while (read := _read_once(word)) != word:
         word = read
-    return word
+    letters = [sign for sign in word if sign.isalpha()]
+    return word.translate(_WIDE_SIGNS) if letters and all(map(str.isascii, letters)) else word
 
 
 def reads_as_latin(word: str) -> str | None:

@@ -16,7 +16,7 @@ SELECT
             OR (scores.embedding_score IS NOT NULL) != (scores.embedding_state = 'scored')
             OR (scores.llm_score IS NOT NULL) != (scores.llm_state = 'scored')
             OR (scores.state = 'scored') != (scores.embedding_state = 'scored' AND scores.llm_state = 'scored')
-            OR (scores.ensemble = 'maximum' AND scores.safety_score != greatest(scores.embedding_score, scores.llm_score))
+            OR (coalesce(scores.ensemble, 'maximum') = 'maximum' AND scores.safety_score != greatest(scores.embedding_score, scores.llm_score))
     ) AS wrong_scores,
     count(*) FILTER (
         WHERE scores.embedding_state = 'scored'

@@ -7,7 +7,7 @@ CREATE TABLE safety_classifier (
     head BLOB NOT NULL,
     confirmation BLOB NOT NULL,
     llm_thresholds VARCHAR NOT NULL,
-    combination VARCHAR NOT NULL,
+    combination VARCHAR,
     metrics VARCHAR NOT NULL,
     annotations_snapshot_id BIGINT NOT NULL
 );

@@ -1,5 +1,5 @@
 -- One row per document: both scorers, their states, and what both say together, by ensemble (maximum or calibrated).
--- safety_score is NULL unless state is scored.
+-- safety_score is NULL unless state is scored; ensemble is NULL in rows from before there was a choice: maximum.
 CREATE TABLE scored_fineweb (
     shard VARCHAR NOT NULL,
     document_id VARCHAR NOT NULL,
@@ -7,7 +7,7 @@ CREATE TABLE scored_fineweb (
     tokens BIGINT NOT NULL,
     safety_score TINYINT,
     state VARCHAR NOT NULL,
-    ensemble VARCHAR NOT NULL,
+    ensemble VARCHAR,
     category VARCHAR NOT NULL,
     category_probability DOUBLE,
     reason VARCHAR,

@@ -18,11 +18,15 @@ from torch import nn
 
 from resources.encoder_adapter import EncoderAdapter
 from safety_assets.scoring.building.compose import Window
+from safety_assets.scoring.building.harm_names import CATEGORIES
 from safety_assets.scoring.weights import Linear
 
 __all__ = ["AdaptedNetwork", "AdapterSettings", "LowRank", "train_network"]
 
 LEVEL_WEIGHTS = (0.7, 0.9, 1.2, 1.2, 0.8)
+# Of the loss of categories beside that of levels.
+CATEGORY_WEIGHT = 0.15
+NO_CATEGORY = -1
 # The mean of length 1 is scaled so that the head's weights are of the size of those for the maxima.
 MEAN_SCALE = 4.0
 # Layers' modules that get an adapter, by the end of their name.
@@ -95,6 +99,7 @@ class AdaptedNetwork(nn.Module):
             self.projection = nn.Linear(hidden, settings.projected)
             self.head = nn.Linear(hidden + settings.projected, len(LEVEL_WEIGHTS))
             nn.init.normal_(self.head.weight, std=0.05)
+            self.category = nn.Linear(hidden + settings.projected, len(CATEGORIES))
         nn.init.zeros_(self.head.bias)
         self.dropout = nn.Dropout(settings.dropout)
 
@@ -105,12 +110,13 @@ class AdaptedNetwork(nn.Module):
         mean = nn.functional.normalize((tokens * inside).sum(1) / inside.sum(1), dim=-1)
         return torch.cat([mean, self.projection(tokens).masked_fill(inside == 0, -1e4).amax(1)], -1)
 
-    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """(rows, 5) log-odds of levels 1-5 or above."""
+    def forward(self, ids: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """(rows, 5) log-odds of levels 1-5 or above, and (rows, 15) logits of categories."""
         features = self.features(ids, mask)
         scale = torch.ones(features.shape[1])
         scale[: self.encoder.config.hidden_size] = MEAN_SCALE
-        return self.head(self.dropout(features * scale))
+        features = self.dropout(features * scale)
+        return self.head(features), self.category(features)
 
     def adapter(self) -> EncoderAdapter:
         """What training changed in the encoder, by the names of the encoder's own modules."""
@@ -128,11 +134,14 @@ class AdaptedNetwork(nn.Module):
             low_rank, replaced, _array(self.projection.weight), _array(self.projection.bias)
         )
 
-    def linear(self) -> Linear:
-        """The head, over the features."""
-        coefficients = _array(self.head.weight)
-        coefficients[:, : self.encoder.config.hidden_size] *= MEAN_SCALE
-        return Linear(coefficients, _array(self.head.bias))
+    def linear(self) -> tuple[Linear, Linear]:
+        """What tells the level and what tells the category, over the features."""
+        found = []
+        for module in (self.head, self.category):
+            coefficients = _array(module.weight)
+            coefficients[:, : self.encoder.config.hidden_size] *= MEAN_SCALE
+            found.append(Linear(coefficients, _array(module.bias)))
+        return found[0], found[1]
 
 
 def train_network(
@@ -153,15 +162,13 @@ def train_network(
     ids = _token_ids([window.text for window in windows], folder, settings.longest_tokens)
     batches = _batches([len(row) for row in ids], settings.batch_tokens, np.random.default_rng(seed))
     optimizer, schedule = _optimizer(network, settings, len(batches))
-    weights = torch.tensor(LEVEL_WEIGHTS)
+    loss_of = _Loss(windows)
     losses: list[float] = []
     network.train()
     for batch in batches:
-        targets = torch.tensor(np.array([windows[row].target for row in batch]), dtype=torch.float32)
         with torch.autocast("cpu", torch.bfloat16, enabled=settings.mixed_precision):
-            logits = network(*_padded([ids[row] for row in batch]))
-        each = nn.functional.binary_cross_entropy_with_logits(logits.float(), targets, reduction="none")
-        loss = (each * weights).mean()
+            logits, categories = network(*_padded([ids[row] for row in batch]))
+        loss = loss_of(batch, logits.float(), categories.float())
         optimizer.zero_grad()
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), settings.longest_gradient)
@@ -172,6 +179,30 @@ def train_network(
             say(f"batch {len(losses)} of {len(batches)}: loss {np.mean(losses[-50:]):.4f}")
     network.eval()
     return losses
+
+
+class _Loss:
+    """Of some of the windows: cross-entropy of each level's soft target, and of the category where it is known."""
+
+    def __init__(self, windows: Sequence[Window]) -> None:
+        self.targets = torch.tensor(np.array([window.target for window in windows]), dtype=torch.float32)
+        known = [NO_CATEGORY if window.category is None else window.category for window in windows]
+        self.categories = torch.tensor(known)
+        self.level_weights = torch.tensor(LEVEL_WEIGHTS)
+        # Half way between every window and every category counting alike.
+        counts = torch.bincount(self.categories[self.categories >= 0], minlength=len(CATEGORIES)).clamp(min=1)
+        self.category_weights = (counts.sum() / len(CATEGORIES) / counts).sqrt()
+
+    def __call__(self, rows: list[int], logits: torch.Tensor, categories: torch.Tensor) -> torch.Tensor:
+        each = nn.functional.binary_cross_entropy_with_logits(logits, self.targets[rows], reduction="none")
+        of_category = nn.functional.cross_entropy(
+            categories,
+            self.categories[rows],
+            self.category_weights,
+            ignore_index=NO_CATEGORY,
+            reduction="none",
+        )
+        return (each * self.level_weights).mean() + CATEGORY_WEIGHT * of_category.mean()
 
 
 def _optimizer(network: AdaptedNetwork, settings: AdapterSettings, batches: int):

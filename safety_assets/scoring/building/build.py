@@ -10,9 +10,10 @@ import numpy as np
 
 from resources.encoder import TextEncoder
 from safety_assets.scoring.building.adapters import AdaptedNetwork, AdapterSettings, train_network
-from safety_assets.scoring.building.categories import CATEGORIES, fit_categories
+from safety_assets.scoring.building.categories import fit_categories
 from safety_assets.scoring.building.compose import Composer
 from safety_assets.scoring.building.examination import Examination, LabelledText
+from safety_assets.scoring.building.harm_names import CATEGORIES
 from safety_assets.scoring.building.lexical import fit_lexical
 from safety_assets.scoring.building.sources import Sources
 from safety_assets.scoring.calibration import Calibration, fit_calibration, fit_thresholds

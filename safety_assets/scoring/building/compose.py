@@ -13,6 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from safety_assets.scoring.building.harm_names import CATEGORIES, category_of
 from safety_assets.scoring.building.sources import SourceText
 from safety_assets.scoring.building.targets import bucket_of, soft_target
 
@@ -78,20 +79,22 @@ SHARES = {
 
 @dataclass(frozen=True)
 class Core:
-    """A labelled text that a window is made around."""
+    """A labelled text that a window is made around; ``category`` is a place in ``CATEGORIES``, or None."""
 
     text: str
     target: np.ndarray
+    category: int | None
     source: SourceText
 
 
 @dataclass(frozen=True)
 class Window:
-    """A text to train on; ``core`` is the part of it that its target speaks of, as it stands there."""
+    """A text to train on; ``core`` is the part of it that target and category speak of, as it stands there."""
 
     text: str
     core: str
     target: np.ndarray
+    category: int | None
     source: SourceText
 
 
@@ -106,7 +109,9 @@ class Composer:
         shares = SHARES if shares is None else shares
         buckets: dict[str, list[Core]] = defaultdict(list)
         for text in texts:
-            buckets[bucket_of(text)].append(Core(text.text, soft_target(text), text))
+            name = category_of(text)
+            category = None if name is None else CATEGORIES.index(name)
+            buckets[bucket_of(text)].append(Core(text.text, soft_target(text), category, text))
         if differing := set(buckets) ^ set(shares):
             raise ValueError(f"Shares and buckets of texts differ: {', '.join(sorted(differing))}")
         self._names = sorted(buckets)
@@ -130,7 +135,7 @@ class Composer:
         text = _cut(_recased(core.text, rng), LONGEST_CHARS, rng)
         inside = rng.random() < context_share and self.context
         whole = with_context(text, self.context, rng) if inside else text
-        return Window(whole, text, core.target, core.source)
+        return Window(whole, text, core.target, core.category, core.source)
 
 
 def with_context(text: str, context: Sequence[str], rng: random.Random) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from safety_assets.sample_data.sample import Split, load_seeds
-from safety_assets.scoring.building.categories import project_category
+from safety_assets.scoring.building.harm_names import project_category
 from safety_assets.scoring.building.sources import ORACLE_FILE, SourceText
 
 __all__ = ["Examination", "LabelledText", "read_examination"]
