@@ -44,7 +44,7 @@ lint: setup
 	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet . || { echo "Run $(BIN)/ruff check --fix . && $(BIN)/ruff format ."; exit 1; }
 
 bench: setup
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench --source '$(SOURCE)'
 
 sql: setup
 	@$(BIN)/python -m resources.lake_shell

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import sys
 
 from bench.decoding import decoding
@@ -9,12 +10,20 @@ from bench.lake import four_writers, memory_growth
 from bench.loading import loading
 from bench.mixtures import mixture_memory
 from bench.rendering import bench_rendering, bench_tagging
-from bench.scoring import choices_against_json, embedding_through_the_asset
+from bench.scoring import (
+    choices_against_json,
+    embedding_through_the_asset,
+    encoding_against_plain,
+    web_texts,
+)
 from bench.training import bench_training
 
 
 def main() -> int:
     """Print the table; 1 if a goal is missed."""
+    parser = argparse.ArgumentParser(prog="bench", description=__doc__)
+    parser.add_argument("--source", default="sample", help="sample, or a folder of Parquet shards to encode")
+    options = parser.parse_args()
     rows: list[tuple[str, float, str, float]] = []
     found = loading()
     rows.append(("definitions load, seconds", found["seconds"], "<=", 3))
@@ -26,6 +35,10 @@ def main() -> int:
     rows.append(
         ("embedding through the asset / bare encoder", embedding_through_the_asset()["ratio"], ">=", 0.9)
     )
+    found = encoding_against_plain(web_texts(options.source))
+    rows.append(("scorer's encoding / plain, tokens a second", found["ratio"], ">=", 1.5))
+    rows.append(("  labels equal to plain float32", found["equal_labels"], ">=", 0.99))
+    rows.append(("  in float32, labels equal to plain", found["equal_labels_float32"], ">=", 1.0))
     rows.append(("JSON mode / log-probabilities, time", choices_against_json()["ratio"], ">=", 5))
     rows.append(("tagging, MB of text a second and core", bench_tagging()["mb_per_s"], ">=", 20))
     rows.append(("rendering and packing / bare tokenizer", bench_rendering()["ratio"], ">=", 0.6))

@@ -20,7 +20,8 @@ import numpy as np
 
 from resources.encoder_adapter import EncoderAdapter
 from resources.errors import ModelStoreError
-from resources.model_store import LocalModel, resolve_model
+from resources.model_code import encoder_folder
+from resources.model_store import LocalModel
 from resources.profile import EncoderProfile
 
 if TYPE_CHECKING:
@@ -68,7 +69,7 @@ def open_encoder(profile: EncoderProfile, models_cache: Path) -> TextEncoder:
     Raises:
         ModelStoreError: the model is not there, is not a sentence encoder, or has no fast tokenizer.
     """
-    local = resolve_model(profile.model, cache=models_cache, revision=profile.revision)
+    local = encoder_folder(profile, models_cache)
     import torch
     from sentence_transformers import SentenceTransformer
 
@@ -95,16 +96,14 @@ def loading_arguments(profile: EncoderProfile) -> dict[str, Any]:
     weights = profile.dtype
     if weights == "auto":
         weights = "float32" if profile.device == "cpu" else "bfloat16"
-    # Code that another repository holds would otherwise be whatever is there today.
-    code = {"code_revision": profile.code_revision} if profile.code_revision else {}
     plain = (
         {"use_memory_efficient_attention": False, "unpad_inputs": False} if profile.plain_attention else {}
     )
     return {
         "device": profile.device,
         "trust_remote_code": profile.trust_remote_code,
-        "model_kwargs": {"dtype": getattr(torch, weights), **code},
-        "config_kwargs": {**code, **plain},
+        "model_kwargs": {"dtype": getattr(torch, weights)},
+        "config_kwargs": plain,
     }
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import dagster as dg
 from pydantic import Field
 
+from resources.encoders import encoders_home, named_encoder, open_profile_encoder
 from resources.language_model import LanguageModel
 from resources.profile import EncoderProfile, LanguageModelProfile, Profile, load_profile, safety_home
 
@@ -38,9 +39,10 @@ class ModelsResource(dg.ConfigurableResource):
         """The language model; the first call loads it, or starts its server."""
         return _language_model(self.profile().language_model)
 
-    def encoder(self) -> TextEncoder:
-        """The text encoder; the first call loads it."""
-        return _encoder(self.profile().encoder)
+    def encoder(self, name: str | None = None) -> TextEncoder:
+        """The profile's text encoder, or of this name one trained here from it; the first call loads it."""
+        profile = self.profile().encoder
+        return _encoder(named_encoder(profile, name, encoders_home()) if name else profile)
 
 
 @lru_cache(maxsize=4)
@@ -58,6 +60,4 @@ def _language_model(profile: LanguageModelProfile) -> LanguageModel:
 
 @lru_cache(maxsize=2)
 def _encoder(profile: EncoderProfile) -> TextEncoder:
-    from resources.encoder import open_encoder
-
-    return open_encoder(profile, models_cache())
+    return open_profile_encoder(profile, models_cache())

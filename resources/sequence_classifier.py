@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from resources.encoder import TextEncoder, loading_arguments
 from resources.encoder_adapter import EncoderAdapter
 from resources.errors import ModelStoreError
-from resources.model_store import resolve_model
+from resources.model_code import encoder_folder
 from resources.profile import EncoderProfile
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ def open_sequence_classifier(profile: EncoderProfile, models_cache: Path) -> Seq
     Raises:
         ModelStoreError: the model is not there, has no head of six classes, or has no fast tokenizer.
     """
-    local = resolve_model(profile.model, cache=models_cache, revision=profile.revision)
+    local = encoder_folder(profile, models_cache)
     import torch
     from sentence_transformers import CrossEncoder
 

@@ -2,8 +2,8 @@
 
 Every stratum is one score in one source. What its judged documents really are is taken for what all its documents are,
 so that a rare score that was sampled heavily weighs what it weighs in the corpus. Intervals come from drawing each
-stratum's true levels again and again from what its judgements leave possible (Dirichlet), so a stratum that few
-documents were judged of, or none, makes them wide.
+stratum's true levels again and again from what its judgements leave possible (Dirichlet), so a score that few
+documents were judged of, or none, makes them wide. Sources of one score that few were judged of count together.
 """
 
 from __future__ import annotations
@@ -16,11 +16,19 @@ import numpy as np
 from safety_assets.harms import LEVELS
 from safety_assets.intervals import CONFIDENCE, Estimate
 
-__all__ = ["AuditEstimate", "Stratum", "audit_estimates"]
+__all__ = ["FEW_JUDGED", "AuditEstimate", "Stratum", "audit_estimates", "join_thin"]
 
 DRAWS = 4_000
-# Pseudo-judgements of each level in a stratum: together one, which a handful of judgements outweighs.
+# Pseudo-judgements of each level at one score, shared out among its sources by their documents. One for each source
+# would outweigh the judgements where sources are many: of 12 sources with 20 judgements each, two in three intervals
+# of the recall of a rare level held the truth in simulations, instead of 95 in 100.
 PRIOR = 1 / len(LEVELS)
+# Judgements of a stratum that its draws set aside. Shares of a small sample vary less than those of the corpus that
+# it is from, so draws that trusted all of it would lie too close together.
+SET_ASIDE = 2
+# Strata with fewer judgements than this count together, and under this name.
+LEAST_IN_STRATUM = 5
+FEW_JUDGED = "few judged"
 MEASURES = ("precision", "recall", "f1")
 
 
@@ -59,15 +67,32 @@ class AuditEstimate:
     judged: int
 
 
+def join_thin(strata: Sequence[Stratum]) -> list[Stratum]:
+    """The strata, those of one score with few judgements as one: no document is lost."""
+    thin: dict[int, list[Stratum]] = {}
+    for stratum in strata:
+        if stratum.judged < LEAST_IN_STRATUM:
+            thin.setdefault(stratum.score, []).append(stratum)
+    joined = [
+        Stratum(
+            score,
+            FEW_JUDGED,
+            sum(part.documents for part in parts),
+            tuple(sum(part.found[level] for part in parts) for level in LEVELS),
+            sum(part.unjudged for part in parts),
+        )
+        for score, parts in sorted(thin.items())
+    ]
+    return [stratum for stratum in strata if stratum.judged >= LEAST_IN_STRATUM] + joined
+
+
 def audit_estimates(strata: Sequence[Stratum], *, seed: int = 0) -> list[AuditEstimate]:
     """Precision, recall and F1 at each level 1-5 or above, and the exact precision of each level 0-5."""
     sizes = np.array([stratum.documents for stratum in strata], np.float64)
     scores = np.array([stratum.score for stratum in strata], int)
     found = np.array([stratum.found for stratum in strata], np.float64).reshape(-1, len(LEVELS))
     pooled = _pooled(found, scores)
-    rng = np.random.default_rng(seed)
-    # (draws, strata, levels) shares of true levels that the judgements leave possible.
-    drawn = np.stack([rng.dirichlet(row + PRIOR, DRAWS) for row in found], 1) if len(strata) else None
+    drawn = _drawn(found, scores, sizes, seed) if len(strata) else None
     rows = []
     for level in LEVELS[1:]:
         said = scores >= level
@@ -97,6 +122,17 @@ def _pooled(found: np.ndarray, scores: np.ndarray) -> np.ndarray:
         if own.sum():
             shares[index] = own / own.sum()
     return shares
+
+
+def _drawn(found: np.ndarray, scores: np.ndarray, sizes: np.ndarray, seed: int) -> np.ndarray:
+    """(draws, strata, 6) shares of true levels that the judgements leave possible."""
+    rng = np.random.default_rng(seed)
+    of_score = np.array([sizes[scores == score].sum() for score in scores])
+    prior = PRIOR * sizes / np.maximum(of_score, 1)
+    judged = np.maximum(found.sum(1), 1)
+    trusted = np.maximum(judged - SET_ASIDE, 1) / judged
+    weights = found * trusted[:, None] + prior[:, None]
+    return np.stack([rng.dirichlet(row, DRAWS) for row in weights], 1)
 
 
 def _known(pooled: np.ndarray, sizes: np.ndarray, said: np.ndarray, measure: str) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,9 +13,11 @@ from resources.lake import Lake
 from resources.language_model import LanguageModel
 from safety_assets.annotation.oracle import ask_verdicts
 from safety_assets.annotation.rubric import RUBRIC
-from safety_assets.annotation.seeds import file_rows
+from safety_assets.annotation.seeds import AnnotationFileError
 from safety_assets.audit.sampling import Sampled
+from safety_assets.corpus.identity import text_hash
 from safety_assets.generation import AnswerStore, Usage
+from safety_assets.harms import LEVELS
 from safety_assets.sample_data.sample import intended_labels
 
 __all__ = ["AuditJudge", "FileJudge", "LabelsJudge", "OracleJudge", "write_sample"]
@@ -54,23 +57,46 @@ class LabelsJudge:
 
 @dataclass(frozen=True)
 class FileJudge:
-    """A file of labels, as one's own annotations have it: JSON Lines with text, score and category.
+    """A file of labels: JSON Lines with text and score 0-5; a score that is null is not given yet.
 
     Raises:
-        AnnotationFileError: no such file, or a line that is no label.
+        AnnotationFileError: no such file, or a line that is no label; its number is named, its text is not.
     """
 
     path: Path
-    version: str = "file"
 
     @property
     def name(self) -> str:
         """The file's name, without its folder."""
         return self.path.name
 
+    @property
+    def version(self) -> str:
+        """Of what the file holds: other labels under the same name are another judge."""
+        return hashlib.sha256(self._content()).hexdigest()[:12]
+
     def judge(self, sample: Sequence[Sampled]) -> list[int | None]:
-        labels = {row["text_hash"]: row["score"] for row in file_rows(self.path)}
+        labels = dict(self._label(*line) for line in enumerate(self._content().splitlines(), 1))
         return [labels.get(one.text_hash) for one in sample]
+
+    def _content(self) -> bytes:
+        if not self.path.is_file():
+            raise AnnotationFileError(
+                f"There is no file of labels {self.path}: give labels, oracle, or a .jsonl file."
+            )
+        return self.path.read_bytes()
+
+    def _label(self, number: int, line: bytes) -> tuple[str, int | None]:
+        try:
+            record = json.loads(line)
+            text, score = record["text"], record["score"]
+            if not isinstance(text, str) or not (score is None or (type(score) is int and score in LEVELS)):
+                raise ValueError
+        except (ValueError, KeyError, TypeError):
+            raise AnnotationFileError(
+                f"Line {number} of {self.path.name} is no label: it takes text, and score 0-5 or null."
+            ) from None
+        return text_hash(text), score
 
 
 @dataclass(frozen=True)
@@ -101,7 +127,9 @@ class OracleJudge:
 
 
 def write_sample(sample: Sequence[Sampled], path: Path) -> Path:
-    """The sample as JSON Lines for people to label: fill in ``score`` and ``category``, and give it as the judge's file.
+    """The sample as JSON Lines for people to label: fill in ``score``, and give it as the judge's file.
+
+    With ``category`` filled in too, it serves as annotations; lines left null are not judged.
 
     The scorer's own score is not in it, so that it sways nobody.
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from resources.lake import Lake, PartitionVersion, Provenance
-from safety_assets.audit.estimates import AuditEstimate, Stratum, audit_estimates
+from safety_assets.audit.estimates import FEW_JUDGED, AuditEstimate, Stratum, audit_estimates, join_thin
 from safety_assets.audit.judges import AuditJudge
 from safety_assets.audit.sampling import Sampled, corpus_strata, draw_sample, strata_of
 from safety_assets.batches import record_batches
@@ -63,7 +63,7 @@ def audit_scores(
     sizes = corpus_strata(lake, scorer, shards, MOST_SOURCES)
     sample = draw_sample(lake, scorer, shards, MOST_SOURCES, per_stratum=per_stratum, seed=seed)
     judged = judge.judge(sample)
-    strata = strata_of(sizes, sample, judged)
+    strata = join_thin(strata_of(sizes, sample, judged))
     estimates = audit_estimates(strata, seed=seed)
     return Audit(
         scorer, judge.name, judge.version, tuple(sample), tuple(judged), tuple(strata), tuple(estimates)
@@ -131,7 +131,7 @@ def _measure_rows(
 def _judgement_rows(audit: Audit, partition: str) -> Iterable[dict[str, Any]]:
     sizes = {(stratum.score, stratum.source): stratum for stratum in audit.strata}
     for one, level in zip(audit.sample, audit.judged, strict=True):
-        stratum = sizes[one.score, one.source]
+        stratum = sizes.get((one.score, one.source)) or sizes[one.score, FEW_JUDGED]
         yield {
             "shard": partition,
             "document_id": one.document_id,

@@ -86,13 +86,16 @@ class Opener:
         return made.get(self.scorer, self._guard)()
 
     def _embedding(self) -> EmbeddingScorer:
-        from resources.encoder import open_encoder
+        from resources.encoders import encoders_home, named_encoder, open_profile_encoder
         from safety_assets.benchmark.scorers import EmbeddingScorer
         from safety_assets.scoring.classifier import SafetyClassifier
         from safety_assets.scoring.packaged import PACKAGED_ENCODER, packaged_classifier
         from safety_assets.scoring.reading import DocumentReader
 
-        encoder = open_encoder(self._profile().encoder, _cache())
+        profile = self._profile().encoder
+        if self.encoder:
+            profile = named_encoder(profile, self.encoder[0], encoders_home())
+        encoder = open_profile_encoder(profile, _cache())
         classifier = SafetyClassifier.from_bytes(self.head) if self.head else packaged_classifier()
         fits = (encoder.name, encoder.revision) == self.encoder if self.encoder else True
         if not fits or (self.head is None and encoder.name != PACKAGED_ENCODER):

@@ -51,7 +51,11 @@ def safety_classifier(
         override_reason=config.override_gates_because,
     )
     answers = LakeAnswers(store, provenance(context))
-    fitted = fit_classifier(store, versions, models, answers, usage, provenance(context), say(context))
+
+    def epoch(loss: Any) -> None:
+        context.log.info(f"epoch {loss.epoch}: loss {loss.training:.4f}, held out {loss.held_out:.4f}")
+
+    fitted = fit_classifier(store, versions, models, answers, usage, provenance(context), say(context), epoch)
     facts: dict[str, Any] = {
         name: value for name, value in fitted.metrics.items() if isinstance(value, int | float)
     }

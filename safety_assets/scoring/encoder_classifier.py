@@ -23,7 +23,9 @@ __all__ = ["classifier_of_head", "released_classifier"]
 CATEGORY_STRENGTH = 10.0
 
 
-def released_classifier(encoder: Encoder, examples: Examples, window_tokens: int) -> SafetyClassifier:
+def released_classifier(
+    encoder: Encoder, words: SafetyClassifier, examples: Examples, window_tokens: int
+) -> SafetyClassifier:
     """A released classifier as it is: its logits are the features of ``resources/sequence_classifier.py``.
 
     Raises:
@@ -35,21 +37,22 @@ def released_classifier(encoder: Encoder, examples: Examples, window_tokens: int
             "set encoder.kind to classifier, or scoring.training to head or encoder."
         )
     head = Linear(np.eye(len(LEVELS), dtype=np.float32), np.zeros(len(LEVELS), np.float32))
-    return classifier_of_head(encoder, head, examples, window_tokens)
+    return classifier_of_head(encoder, head, words, examples, window_tokens)
 
 
 def classifier_of_head(
-    encoder: Encoder, head: Linear, examples: Examples, window_tokens: int
+    encoder: Encoder, head: Linear, words: SafetyClassifier, examples: Examples, window_tokens: int
 ) -> SafetyClassifier:
     """A classifier over an encoder whose head (6, features) is there, calibrated on annotations.
 
     Args:
+        words: a classifier whose words are taken over for the second judgement; here they have no vote.
         examples: the split ``train`` teaches the categories, ``calibration`` the probabilities and thresholds; with too
             few of those, a level is given where the head holds it or a higher one likelier than not.
     """
     start = SafetyClassifier(
         head=head,
-        lexical=None,
+        lexical=words.lexical,
         lexical_weight=0.0,
         category=Linear(np.zeros((1, encoder.dimension), np.float32), np.zeros(1, np.float32)),
         categories=(HarmCategory.OTHER.value,),

@@ -20,7 +20,9 @@ import numpy as np
 import torch
 
 from resources.encoder import open_encoder
-from resources.model_store import LocalModel, resolve_model
+from resources.encoders import named_encoder
+from resources.model_code import encoder_folder
+from resources.model_store import LocalModel
 from resources.profile import EncoderProfile, EncoderTraining
 from safety_assets.harms import LEVELS
 from safety_assets.scoring.encoder_batches import WindowedDocuments, windowed
@@ -59,8 +61,7 @@ class TrainedEncoder:
 
     def profile(self, base: EncoderProfile) -> EncoderProfile:
         """How to open it, given the profile that it was made from."""
-        changed = {"model": str(self.folder), "preset": None, "revision": None, "code_revision": None}
-        return base.model_copy(update=changed)
+        return named_encoder(base, self.folder.name, self.folder.parent)
 
 
 def train_encoder(
@@ -89,7 +90,7 @@ def train_encoder(
         raise ValueError(f"No training examples of level {missing}: add annotations of every level 0-5.")
     if not len(held_out):
         raise ValueError("No annotations in the split calibration: without them training knows no end.")
-    local = resolve_model(profile.model, cache=models_cache, revision=profile.revision)
+    local = encoder_folder(profile, models_cache)
     folder = home / f"{local.name.replace('/', '--')}-{_fingerprint(profile, local, train, held_out)}"
     if not (folder / DONE).is_file():
         # Steps of 1e-6 would vanish in shorter floats; autocast is for the products alone.
@@ -192,7 +193,7 @@ def _curve(record: list[dict[str, Any]]) -> list[EpochLoss]:
 def _fingerprint(profile: EncoderProfile, local: LocalModel, train: Examples, held_out: Examples) -> str:
     """Digest of everything that decides the weights."""
     digest = hashlib.sha256()
-    settings = [TRAINING, local.name, local.revision, profile.query_prefix, profile.code_revision]
+    settings = [TRAINING, local.name, local.revision, profile.query_prefix]
     digest.update(json.dumps([settings, profile.training.model_dump()]).encode())
     for part in (train, held_out):
         digest.update(json.dumps([list(part.texts), part.scores.tolist()]).encode())

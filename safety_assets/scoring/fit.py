@@ -14,11 +14,11 @@ from resources.lake import Lake, PartitionVersion, Provenance
 from resources.model_resources import ModelsResource
 from safety_assets.generation import AnswerStore, Usage
 from safety_assets.scoring.calibration import expected_calibration_error, reached_probabilities, reliability
+from safety_assets.scoring.choose import EpochProgress, choose_classifier
 from safety_assets.scoring.classifier import SafetyClassifier
 from safety_assets.scoring.confirmation import confirmation_facts, harm_log_odds, train_confirmation
 from safety_assets.scoring.ensemble import Combination, Opinions, compare_ensembles, fit_combination
 from safety_assets.scoring.examples import Examples, examples_of
-from safety_assets.scoring.head_training import retrain_head, train_head
 from safety_assets.scoring.llm_scorer import (
     LlmCalibration,
     calibration_facts,
@@ -27,8 +27,7 @@ from safety_assets.scoring.llm_scorer import (
 )
 from safety_assets.scoring.metrics import metrics_of
 from safety_assets.scoring.operating_points import Choice, operating_point, sweep
-from safety_assets.scoring.packaged import PACKAGED_ENCODER, packaged_classifier
-from safety_assets.scoring.reading import DocumentReader, Encoder
+from safety_assets.scoring.reading import DocumentReader
 from safety_assets.scoring.sweep_page import SweepReport
 from safety_assets.scoring.weights import softmax
 
@@ -67,6 +66,7 @@ def fit_classifier(
     usage: Usage,
     provenance: Provenance,
     progress: Progress = None,
+    epochs: EpochProgress = None,
 ) -> FittedClassifier:
     """Train the classifier, calibrate the language model and both together, and train the second judgement.
 
@@ -78,9 +78,9 @@ def fit_classifier(
     """
     with lake.report("annotations", versions=versions) as reader:
         rows = reader.read_all().to_pylist()
-    encoder, settings = models.encoder(), models.profile().scoring
-    examples = examples_of(rows)
-    reading = DocumentReader(encoder, _classifier(encoder, examples, settings.positive_weight))
+    settings, examples = models.profile().scoring, examples_of(rows)
+    chosen = choose_classifier(models, examples, epochs)
+    encoder, reading = chosen.encoder, DocumentReader(chosen.encoder, chosen.classifier)
     # The language model is not trained, so it is asked only about what calibrates and what tests it.
     held_out, test = examples.split("calibration"), examples.split("test")
     answers = {
@@ -106,7 +106,9 @@ def fit_classifier(
     combination = fit_combination(*opinions["calibration"], held_out.scores)
     report = _report(reading, opinions["test"], test.scores, combination, settings.recall_target)
     levels = np.array([read.level or 0 for read in reading.read(list(test.texts))])
-    metrics = metrics_of(reading, test) | calibration_facts(llm, answers["test"].digits, test.scores)
+    metrics = (
+        chosen.facts | metrics_of(reading, test) | calibration_facts(llm, answers["test"].digits, test.scores)
+    )
     metrics["second_scorer_heard"] = int(combination.informative)
     metrics["confirmation"] = confirmation_facts(confirmation, levels, test, answers["test"].odds)
     row = {
@@ -123,14 +125,6 @@ def fit_classifier(
     }
     batch = pa.RecordBatch.from_pylist([row], schema=lake.schema("safety_classifier"))
     return FittedClassifier(lake.replace_partition("safety_classifier", [batch], provenance), metrics, report)
-
-
-def _classifier(encoder: Encoder, examples: Examples, positive_weight: float) -> SafetyClassifier:
-    packaged = packaged_classifier()
-    if encoder.name != PACKAGED_ENCODER:
-        return train_head(encoder, packaged, examples, positive_weight).identified("trained-head")
-    found = retrain_head(packaged, encoder, examples, positive_weight)
-    return packaged if found is packaged else found.identified("retrained-head")
 
 
 def _asked(

@@ -240,7 +240,7 @@ def open_scorer(
     if not found:
         raise LakeError("There is no safety classifier in the lake yet: materialise safety_classifier first.")
     row = found[0]
-    encoder = models.encoder()
+    encoder = models.encoder(row["encoder"])
     if (row["encoder"], row["encoder_revision"]) != (encoder.name, encoder.revision):
         raise LakeError(
             f"The safety classifier was trained for the encoder {row['encoder']}, not {encoder.name} as it is now: "

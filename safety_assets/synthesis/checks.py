@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from resources.lake import GateOutcome, Lake, PartitionVersion
+from safety_assets.harms import FIRST_REFUSED_LEVEL
 from safety_assets.synthesis.records import MAX_SAFE_SCORE
 
 __all__ = ["AUDIT_WARNINGS", "CHECKS", "audit_warning", "scores_audited", "synthesis_gates"]
@@ -18,9 +19,12 @@ AUDIT_WARNINGS = {
 
 
 def scores_audited(lake: Lake) -> bool:
-    """Whether there is an audit of the scores that the newest classifier gave."""
+    """Whether an audit measured the precision of levels 4-5 as the newest classifier gave them."""
     found = lake.rows("newest_classifier")
-    return bool(found and lake.rows("audit_of_scorer", {"scorer": found[0]["version"]}))
+    if not found:
+        return False
+    asked = {"scorer": found[0]["version"], "level": int(FIRST_REFUSED_LEVEL)}
+    return bool(lake.rows("audit_of_scorer", asked))
 
 
 def audit_warning(audited: bool) -> GateOutcome:

@@ -10,6 +10,7 @@ import pytest
 from pydantic import ValidationError
 
 from resources.encoder import loading_arguments
+from resources.encoders import named_encoder
 from resources.profile import EncoderProfile, EncoderTraining, Profile, _presets, load_profile
 
 PRESETS = sorted(_presets())
@@ -54,13 +55,11 @@ def test_an_unknown_preset_is_answered_with_those_there_are():
         EncoderProfile(preset="gte-enormous")
 
 
-def test_code_and_attention_of_a_preset_reach_the_library():
-    gte = loading_arguments(EncoderProfile(preset="gte-large-en-v1.5"))
-    assert gte["trust_remote_code"]
-    assert gte["model_kwargs"]["code_revision"] == gte["config_kwargs"]["code_revision"] != "main"
+def test_settings_of_a_preset_reach_the_library():
+    assert loading_arguments(EncoderProfile(preset="gte-large-en-v1.5"))["trust_remote_code"]
+    assert not loading_arguments(EncoderProfile(preset="multilingual-e5-base"))["trust_remote_code"]
     arctic = loading_arguments(EncoderProfile(preset="arctic-embed-m-v2.0"))
     assert arctic["config_kwargs"] == {"use_memory_efficient_attention": False, "unpad_inputs": False}
-    assert "code_revision" not in arctic["model_kwargs"]
 
 
 def test_a_profile_file_chooses_a_preset_with_one_setting(tmp_path):
@@ -85,6 +84,21 @@ def test_what_is_trained_follows_from_the_encoder_and_must_fit_it():
     for model, training in ((released, "encoder"), (released, "packaged"), (encoder, "released")):
         with pytest.raises(ValidationError, match="go together"):
             changed(embedded, model, {"training": training})
+
+
+def test_a_trained_encoder_is_found_by_its_name_and_only_from_its_own_base(tmp_path):
+    profile = EncoderProfile(preset="gte-base-en-v1.5", device="cuda")
+    name = "Alibaba-NLP--gte-base-en-v1.5-0123456789ab"
+    assert named_encoder(profile, name, tmp_path) == profile
+    (tmp_path / name).mkdir()
+    found = named_encoder(profile, name, tmp_path)
+    assert (found.model, found.revision) == (str(tmp_path / name), None)
+    assert (found.device, found.trust_remote_code) == ("cuda", True)
+    assert named_encoder(EncoderProfile(preset="arctic-embed-m"), name, tmp_path).model.startswith(
+        "Snowflake"
+    )
+    assert named_encoder(profile, f"../{tmp_path.name}/{name}", tmp_path) == profile
+    assert named_encoder(profile, "Alibaba-NLP/gte-base-en-v1.5", tmp_path) == profile
 
 
 def test_reading_presets_imports_no_model_library():

@@ -71,7 +71,7 @@ def trained(small, handful, tmp_path_factory):
     return train_encoder(profile_of(small), CACHE, handful, tmp_path_factory.mktemp("trained"))
 
 
-def test_it_learns_what_the_packaged_encoder_can_learn(seed_examples, packaged_models, tmp_path):
+def test_it_learns_what_the_packaged_encoder_can_learn(seed_examples, classifier, tmp_path):
     examples = few(seed_examples, 8)
     settings = {"epochs": 2, "encoder_rate": 1e-4, "positive_weight": 2.0}
     profile = EncoderProfile(preset="all-MiniLM-L6-v2", training=settings)
@@ -80,11 +80,9 @@ def test_it_learns_what_the_packaged_encoder_can_learn(seed_examples, packaged_m
     assert losses == sorted(losses, reverse=True) and losses[-1] < 0.8 * losses[0]
     assert trained.curve[trained.best_epoch].held_out < trained.curve[0].held_out
     encoder = open_encoder(trained.profile(profile), CACHE)
-    classifier = classifier_of_head(encoder, trained.head, examples, 256)
-    assert (
-        metrics_of(DocumentReader(encoder, classifier), few(seed_examples, 20).split("test"))["auroc_ge3"]
-        > 0.85
-    )
+    learned = classifier_of_head(encoder, trained.head, classifier, examples, 256)
+    unseen = few(seed_examples, 20).split("test")
+    assert metrics_of(DocumentReader(encoder, learned), unseen)["auroc_ge3"] > 0.85
 
 
 def test_the_same_examples_and_seed_give_the_same_weights(trained, small, handful, tmp_path):
@@ -209,12 +207,13 @@ def test_a_long_document_teaches_what_its_worst_window_teaches_and_no_more(small
     encoder = open_encoder(profile_of(small), CACHE)
     texts = [f"Window {name} of a page about {name}." for name in ("bread", "storms", "knives", "chess")]
     windows, _ = encoder.token_windows(texts)
-    long = network_on(small, [windows], [score])
-    likely = torch.softmax(torch.from_numpy(long.head.logits(encoder.encode(texts).embeddings)), 1)
-    worst = int((likely @ torch.arange(6.0)).argmax())
-    alone, other = (
-        network_on(small, [[windows[index]]], [score]) for index in (worst, (worst + 1) % len(windows))
-    )
+    head = network_on(small, [windows], [score]).head
+    likely = torch.softmax(torch.from_numpy(head.logits(encoder.encode(texts).embeddings)), 1)
+    order = torch.argsort(likely @ torch.arange(6.0)).tolist()
+    *milder, worst = (windows[index] for index in order)
+    # Neither the first nor the last window.
+    long = network_on(small, [[milder[0], worst, *milder[1:]]], [score])
+    alone, other = (network_on(small, [[window]], [score]) for window in (worst, milder[0]))
     losses = [network.train_epoch(1) for network in (long, alone, other)]
     assert losses[0] == losses[1] != losses[2]
     for name, weights in long.weights.items():
@@ -240,15 +239,15 @@ def test_an_epoch_has_every_document_once(documents, size, seed, epoch):
     assert all(len(batch) == size for batch in drawn[:-1])
 
 
-def test_a_document_has_the_vote_of_its_highest_window(trained, small, handful):
+def test_a_document_has_the_vote_of_its_highest_window(trained, small, handful, classifier):
     encoder = open_encoder(trained.profile(profile_of(small)), CACHE)
-    classifier = classifier_of_head(encoder, trained.head, handful, 16)
-    votes = DocumentReader(encoder, classifier).votes([" ".join(handful.texts[:6])])
+    learned = classifier_of_head(encoder, trained.head, classifier, handful, 16)
+    votes = DocumentReader(encoder, learned).votes([" ".join(handful.texts[:6])])
     assert len(votes.logits) > 3
     assert np.array_equal(votes.documents[0], votes.logits.max(0))
 
 
-def test_a_released_classifier_speaks_through_its_own_classes(packaged_models, handful, tmp_path):
+def test_a_released_classifier_speaks_through_its_own_classes(packaged_models, handful, classifier, tmp_path):
     from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
     source, folder = packaged_models["all-MiniLM-L6-v2"].folder, tmp_path / "released"
@@ -256,20 +255,20 @@ def test_a_released_classifier_speaks_through_its_own_classes(packaged_models, h
     AutoModelForSequenceClassification.from_pretrained(source, num_labels=6).save_pretrained(folder)
     AutoTokenizer.from_pretrained(source).save_pretrained(folder)
     encoder = open_sequence_classifier(EncoderProfile(model=str(folder), kind="classifier"), CACHE)
-    classifier = released_classifier(encoder, handful, 512).identified("released")
-    votes = DocumentReader(encoder, classifier).votes(list(handful.texts[:4]))
+    released = released_classifier(encoder, classifier, handful, 512).identified("released")
+    votes = DocumentReader(encoder, released).votes(list(handful.texts[:4]))
     likely = torch.softmax(torch.from_numpy(votes.encoded.embeddings.astype(np.float64)), 1).numpy()
     for level in LEVELS[1:]:
         odds = likely[:, level:].sum(1) / likely[:, :level].sum(1)
         assert np.abs(votes.logits[:, level - 1] - np.log(odds)).max() < 1e-3
-    back = SafetyClassifier.from_bytes(classifier.to_bytes())
-    assert back.version == classifier.version and back.margin == 0.0
+    back = SafetyClassifier.from_bytes(released.to_bytes())
+    assert back.version == released.version and back.margin == 0.0
     assert DocumentReader(encoder, back).read(list(handful.texts[:1]))[0].level is not None
 
 
-def test_an_embedding_is_no_released_classifier(small, handful):
+def test_an_embedding_is_no_released_classifier(small, handful, classifier):
     with pytest.raises(ValueError, match=r"encoder\.kind"):
-        released_classifier(open_encoder(profile_of(small), CACHE), handful, 64)
+        released_classifier(open_encoder(profile_of(small), CACHE), classifier, handful, 64)
 
 
 def test_a_level_without_examples_and_a_missing_split_are_named(small, handful, tmp_path):

@@ -33,7 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     if chosen.measure:
         classifier = SafetyClassifier.from_bytes(chosen.out.read_bytes())
     else:
-        classifier = train_head(sources, encoder, folder, settings, _say)
+        classifier = train_head(sources, folder, settings, _say)
     logits = examine(classifier, encoder, examination)
     if not chosen.measure:
         classifier = with_operating_point(classifier, logits, examination)

@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from resources.encoder import TextEncoder
-from safety_assets.scoring.building.adapters import AdaptedNetwork, AdapterSettings, train_network
-from safety_assets.scoring.building.categories import fit_categories
+from safety_assets.scoring.building.adapters import AdaptedNetwork, AdapterSettings
 from safety_assets.scoring.building.compose import Composer
 from safety_assets.scoring.building.examination import Examination, LabelledText
 from safety_assets.scoring.building.harm_names import CATEGORIES
 from safety_assets.scoring.building.lexical import fit_lexical
 from safety_assets.scoring.building.sources import Sources
+from safety_assets.scoring.building.training import train_network
 from safety_assets.scoring.calibration import Calibration, fit_calibration, fit_thresholds
 from safety_assets.scoring.classifier import SafetyClassifier
 from safety_assets.scoring.reading import DocumentReader
@@ -32,7 +32,7 @@ TOGETHER = 256
 class BuildSettings:
     """How much to train on; the defaults made the packaged head."""
 
-    windows: int = 44_000
+    windows: int = 26_000
     lexical_windows: int = 40_000
     lexical_weight: float = 0.15
     window_tokens: int = 128
@@ -61,7 +61,6 @@ class Logits:
 
 def train_head(
     sources: Sources,
-    encoder: TextEncoder,
     folder: Path,
     settings: BuildSettings,
     say: Callable[[str], None] = print,
@@ -78,10 +77,9 @@ def train_head(
     train_network(network, windows, settings.adapter, folder=folder, seed=settings.seed, say=say)
     lexical = fit_lexical(composer.windows(settings.lexical_windows, settings.seed + 2))
     say("words fitted")
-    adapted = encoder.adapted(network.adapter())
-    category = fit_categories(sources.train, composer.context, adapted, settings.seed)
+    head, category = network.linear()
     return SafetyClassifier(
-        head=network.linear(),
+        head=head,
         lexical=lexical,
         lexical_weight=settings.lexical_weight,
         category=category,
