@@ -70,7 +70,8 @@ def train_head(
     start = replace(
         words,
         head=Linear(np.zeros((5, encoder.dimension), np.float32), np.zeros(5, np.float32)),
-        lexical_weight=LEXICAL_WEIGHT,
+        # Words join when the head is learned: they know the packaged seeds, and would leave it nothing to learn.
+        lexical_weight=0.0,
         adapter=None,
         category=Linear(np.zeros((1, encoder.dimension), np.float32), np.zeros(1, np.float32)),
         categories=("other",),
@@ -82,7 +83,10 @@ def train_head(
         votes.encoded.embeddings[windows], train.categories[unsafe], strength=CATEGORY_STRENGTH
     )
     start = replace(start, category=category, categories=tuple(categories))
-    head = _best_head(start, reader, train, held_out, positive_weight)
+    head = replace(
+        _best_head(start, reader, train, held_out, positive_weight, may_stay=False),
+        lexical_weight=LEXICAL_WEIGHT,
+    )
     return calibrated(head, DocumentReader(encoder, head), held_out)
 
 
@@ -105,27 +109,32 @@ def _best_head(
     train: Examples,
     held_out: Examples,
     positive_weight: float,
+    *,
+    may_stay: bool = True,
 ) -> SafetyClassifier:
-    """Of heads drawn back more or less strongly, the one under which held-out levels are likeliest, if clearly so."""
+    """Of heads drawn back more or less strongly, the one under which held-out levels are likeliest.
+
+    Where it ``may_stay`` the start is kept unless they are clearly likelier.
+    """
     votes, unseen = (
         reader.votes([plain_text(text).text for text in part.texts]) for part in (train, held_out)
     )
     words = votes.logits - (1 - start.lexical_weight) * start.head.logits(votes.encoded.embeddings)
     weights = np.where(train.scores > 0, positive_weight, 1.0)
     begun = _surprise(start, unseen, held_out.scores)
-    best, least = start, begun
+    tried: list[tuple[SafetyClassifier, np.ndarray]] = []
     for strength in STRENGTHS:
         head = start.head
         for _ in range(ROUNDS):
             before, head = head, _fitted(start, head, strength, votes, words, train.scores, weights)
             if np.allclose(before.coefficients, head.coefficients, atol=1e-3):
                 break
-        tried = replace(start, head=head)
-        surprise = _surprise(tried, unseen, held_out.scores)
-        if surprise.mean() < least.mean():
-            best, least = tried, surprise
+        moved = replace(start, head=head)
+        tried.append((moved, _surprise(moved, unseen, held_out.scores)))
+    best, least = min(tried, key=lambda one: float(one[1].mean()))
     gain = begun - least
-    return best if gain.mean() > CLEARLY * gain.std() / np.sqrt(len(gain)) else start
+    clearly = gain.mean() > CLEARLY * gain.std() / np.sqrt(len(gain))
+    return best if clearly or not may_stay else start
 
 
 def _fitted(

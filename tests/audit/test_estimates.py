@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from safety_assets.audit import estimates
 from safety_assets.audit.estimates import (
     FEW_JUDGED,
     LEAST_IN_STRATUM,
@@ -60,8 +61,8 @@ def truth(corpus: np.ndarray, measure: str, level: int) -> float:
     ]
 
 
-def known(estimates: list[AuditEstimate]) -> dict[tuple[str, int], AuditEstimate]:
-    return {(one.measure, one.level): one for one in estimates}
+def known(found: list[AuditEstimate]) -> dict[tuple[str, int], AuditEstimate]:
+    return {(one.measure, one.level): one for one in found}
 
 
 COUNTS = st.tuples(*[st.integers(0, 9)] * 6)
@@ -108,7 +109,9 @@ def test_a_heavily_sampled_rare_score_weighs_what_it_weighs_in_the_corpus():
 
 
 @pytest.mark.parametrize(("sources", "per_stratum"), [("one", 20), ("twelve", 20), ("twelve", 4)])
-def test_intervals_hold_the_truth_of_the_corpus_about_as_often_as_they_say(sources, per_stratum):
+def test_intervals_hold_the_truth_of_the_corpus_about_as_often_as_they_say(sources, per_stratum, monkeypatch):
+    # Fewer draws move the ends of an interval by chance, in either direction.
+    monkeypatch.setattr(estimates, "DRAWS", 500)
     held: Counter[tuple[str, int]] = Counter()
     errors: dict[tuple[str, int], list[float]] = {}
     for seed in range(AUDITS):

@@ -16,14 +16,18 @@ from safety_assets.scoring.building.harm_names import CATEGORIES
 from safety_assets.scoring.building.lexical import fit_lexical
 from safety_assets.scoring.building.sources import Sources
 from safety_assets.scoring.building.training import train_network
-from safety_assets.scoring.calibration import Calibration, fit_calibration, fit_thresholds
+from safety_assets.scoring.calibration import BENIGN_CAPS, Calibration, fit_calibration, fit_thresholds
 from safety_assets.scoring.classifier import SafetyClassifier
 from safety_assets.scoring.reading import DocumentReader
 
-__all__ = ["BuildSettings", "Logits", "examine", "train_head", "with_operating_point"]
+__all__ = ["BuildSettings", "Logits", "examine", "operating_point", "train_head", "with_operating_point"]
 
 NAME = "minilm"
 NEUTRAL = Calibration(np.ones(5), np.zeros(5))
+# Largest shares of general harmless pages that may be given a level or above. Health pages raise far fewer alarms:
+# with them, a tenth of all harmless pages may be given 1 or above and a twentieth 2, as in ``calibration.py``; the
+# levels above are as strict on general pages alone.
+PAGE_CAPS = {**BENIGN_CAPS, 1: 0.15, 2: 0.07}
 # Texts read at one time.
 TOGETHER = 256
 
@@ -52,11 +56,6 @@ class Logits:
     prompts: np.ndarray
     requests: np.ndarray
     held_back: np.ndarray
-
-    @property
-    def harmless(self) -> np.ndarray:
-        """Of the harmless pages, general and about health."""
-        return np.vstack([self.benign, self.health])
 
 
 def train_head(
@@ -120,13 +119,27 @@ def examine(classifier: SafetyClassifier, encoder: TextEncoder, examination: Exa
 def with_operating_point(
     classifier: SafetyClassifier, logits: Logits, examination: Examination
 ) -> SafetyClassifier:
-    """The head with calibration and thresholds from the oracle's labels, within the caps on harmless pages.
-
-    These are fifteen numbers; the weights never see a text of the oracle.
-    """
+    """The head with calibration and thresholds, and its version."""
     scores = np.array([item.score for item in examination.oracle])
-    calibration = fit_calibration(logits.oracle, scores)
-    thresholds = fit_thresholds(
-        calibration.probabilities(logits.oracle), scores, benign=calibration.probabilities(logits.harmless)
-    )
+    calibration, thresholds = operating_point(logits.oracle, scores, logits.benign)
     return replace(classifier, calibration=calibration, thresholds=thresholds).identified(NAME)
+
+
+def operating_point(
+    logits: np.ndarray, scores: np.ndarray, pages: np.ndarray
+) -> tuple[Calibration, dict[int, float]]:
+    """Calibration and thresholds from the oracle's labels, within the caps: fifteen numbers, no weights.
+
+    Args:
+        logits: (n, 5) of texts that the oracle labelled.
+        scores: (n,) their levels.
+        pages: (m, 5) of general harmless pages.
+    """
+    calibration = fit_calibration(logits, scores)
+    thresholds = fit_thresholds(
+        calibration.probabilities(logits),
+        scores,
+        benign=calibration.probabilities(pages),
+        benign_caps=PAGE_CAPS,
+    )
+    return calibration, thresholds

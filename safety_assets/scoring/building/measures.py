@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from safety_assets.scoring.building.build import Logits
+from safety_assets.scoring.building.build import Logits, operating_point
 from safety_assets.scoring.building.examination import Examination, LabelledText
 from safety_assets.scoring.building.sources import SourceText
 from safety_assets.scoring.building.statistics import (
@@ -26,8 +26,6 @@ from safety_assets.scoring.building.statistics import (
 from safety_assets.scoring.building.targets import REQUESTS, soft_target
 from safety_assets.scoring.calibration import (
     expected_calibration_error,
-    fit_calibration,
-    fit_thresholds,
     levels_of,
 )
 from safety_assets.scoring.classifier import SafetyClassifier
@@ -113,19 +111,13 @@ def _oracle(logits: Logits, examination: Examination) -> Iterator[Measure]:
 
 
 def _five_fold(logits: Logits, scores: np.ndarray) -> Folded:
-    """Calibration and thresholds from four folds and half of the harmless pages, applied to the fifth and the rest."""
+    """Calibration and thresholds from four folds and half of the general pages, applied to the fifth and the rest."""
     fold = folds(scores)
     levels, probability, alarms = np.zeros(len(scores), int), np.zeros(len(scores)), []
     general, health = logits.benign, logits.health
-    pages = np.vstack([general[::2], health[::2]])
     for held_out in range(FOLDS):
         rest, own = fold != held_out, fold == held_out
-        calibration = fit_calibration(logits.oracle[rest], scores[rest])
-        thresholds = fit_thresholds(
-            calibration.probabilities(logits.oracle[rest]),
-            scores[rest],
-            benign=calibration.probabilities(pages),
-        )
+        calibration, thresholds = operating_point(logits.oracle[rest], scores[rest], general[::2])
         reached = calibration.probabilities(logits.oracle[own])
         levels[own], probability[own] = levels_of(reached, thresholds), reached[:, 2]
         unseen = [levels_of(calibration.probabilities(part[1::2]), thresholds) for part in (general, health)]
