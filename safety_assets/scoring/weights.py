@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Linear", "fit_linear", "lexical_features", "pack", "sigmoid", "softmax", "unpack"]
 
-# Buckets of each of the two hashed n-gram spaces; few enough that a packaged head stays small.
+# Few enough that a packaged head stays small.
 BUCKETS = 2**16
 FORMAT = 2
 
@@ -54,26 +54,23 @@ def fit_linear(
 
 
 def lexical_features(texts: Sequence[str]) -> csr_matrix:
-    """(texts, 2 * BUCKETS) float32: which word 1-2-grams and character 3-5-grams occur, hashed, each part of length 1."""
-    from scipy.sparse import hstack
-
-    return hstack([hasher.transform(texts) for hasher in _hashers()], format="csr", dtype=np.float32)
+    """(texts, BUCKETS) float32: 1 for each word and pair of words that occurs, hashed. Not scaled by a text's length:
+    a word says what it says in whatever company."""
+    return _hasher().transform(texts)
 
 
 @lru_cache(maxsize=1)
-def _hashers() -> tuple[Any, Any]:
+def _hasher() -> Any:
     from sklearn.feature_extraction.text import HashingVectorizer
 
-    shared: dict[str, Any] = {
-        "n_features": BUCKETS,
-        "binary": True,
-        "alternate_sign": False,
-        "strip_accents": "unicode",
-        "dtype": np.float32,
-    }
-    return (
-        HashingVectorizer(ngram_range=(1, 2), **shared),
-        HashingVectorizer(analyzer="char_wb", ngram_range=(3, 5), **shared),
+    return HashingVectorizer(
+        ngram_range=(1, 2),
+        n_features=BUCKETS,
+        binary=True,
+        norm=None,
+        alternate_sign=False,
+        strip_accents="unicode",
+        dtype=np.float32,
     )
 
 

@@ -173,7 +173,9 @@ def test_every_check_is_seen_in_dagster(backfilled, shard):
     )
     found = {entry.dagster_event.asset_check_evaluation_data.asset_check_key for entry in evaluations}
     assert found == {key for table in TABLES for key in GRAPH.get(dg.AssetKey(table)).check_keys}
-    assert all(entry.dagster_event.asset_check_evaluation_data.passed for entry in evaluations)
+    found = [entry.dagster_event.asset_check_evaluation_data for entry in evaluations]
+    # Nobody audited these scores, and the data set made of them says so.
+    assert {check.check_name for check in found if not check.passed} == {"audited"}
 
 
 @pytest.mark.parametrize("shard", GOOD)

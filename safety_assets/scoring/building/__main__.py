@@ -12,6 +12,7 @@ from resources.model_store import resolve_model
 from resources.profile import load_profile, safety_home
 from safety_assets.scoring.building.build import BuildSettings, examine, train_head, with_operating_point
 from safety_assets.scoring.building.examination import read_examination
+from safety_assets.scoring.building.lexical import fit_lexical
 from safety_assets.scoring.building.measures import measure
 from safety_assets.scoring.building.sources import read_sources
 from safety_assets.scoring.building.statistics import table
@@ -32,6 +33,12 @@ def main(arguments: list[str] | None = None) -> int:
     examination = read_examination(chosen.data, sources.held_back)
     if chosen.measure:
         classifier = SafetyClassifier.from_bytes(chosen.out.read_bytes())
+    elif chosen.keep_adapters:
+        kept = SafetyClassifier.from_bytes(chosen.out.read_bytes())
+        lexical = fit_lexical(sources.train)
+        classifier = replace(
+            kept, lexical=lexical, lexical_weight=settings.lexical_weight, margin=settings.margin
+        )
     else:
         classifier = train_head(sources, folder, settings, _say)
     logits = examine(classifier, encoder, examination)
@@ -50,6 +57,11 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--out", type=Path, default=HEAD, help="where to write the head")
     parser.add_argument("--windows", type=int, help="train on so many windows, for a trial")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--keep-adapters",
+        action="store_true",
+        help="of the head at --out; learn only words and the operating point again",
+    )
     parser.add_argument("--measure", action="store_true", help="train nothing: measure the head at --out")
     return parser
 

@@ -37,8 +37,7 @@ class BuildSettings:
     """How much to train on; the defaults made the packaged head."""
 
     windows: int = 26_000
-    lexical_windows: int = 40_000
-    lexical_weight: float = 0.15
+    lexical_weight: float = 0.25
     window_tokens: int = 128
     margin: float = 1.0
     seed: int = 0
@@ -74,7 +73,7 @@ def train_head(
     network = AdaptedNetwork(folder, settings.adapter, settings.seed)
     windows = composer.windows(settings.windows, settings.seed + 1)
     train_network(network, windows, settings.adapter, folder=folder, seed=settings.seed, say=say)
-    lexical = fit_lexical(composer.windows(settings.lexical_windows, settings.seed + 2))
+    lexical = fit_lexical(sources.train)
     say("words fitted")
     head, category = network.linear()
     return SafetyClassifier(
