@@ -43,6 +43,14 @@ prepare_scoring = dg.define_asset_job(
     selection=dg.AssetSelection.assets("safety_annotations", "safety_classifier"),
     description="Annotations, and the classifier trained on them: once, before the first shard.",
 )
+refine_classifier = dg.define_asset_job(
+    "refine_classifier",
+    selection=dg.AssetSelection.assets("safety_annotations", "safety_classifier"),
+    # Any other labeller would begin anew, and leave the labels of earlier rounds behind.
+    config={"ops": {"safety_annotations": {"config": {"labeller": "refine"}}}},
+    description="One round of refinement: keep the annotations, label where the scorers disagree, train again. "
+    "Then backfill `scores` over the shards, `audit`, and repeat.",
+)
 data_half = dg.define_asset_job(
     "data_half",
     selection=dg.AssetSelection.assets(*_PER_SHARD),
@@ -136,6 +144,7 @@ def nightly_backfill(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRe
 
 JOBS = [
     prepare_scoring,
+    refine_classifier,
     data_half,
     scores,
     audit,

@@ -79,7 +79,7 @@ def score_audit(
     audit = audit_scores(store, found[0]["version"], keys, judge, per_stratum=per_stratum, seed=settings.seed)
     read = [version for version in store.versions("scored_fineweb") if version.partition in set(keys)]
     version = keep_audit(store, audit, read, provenance(context))
-    sample = write_sample(audit.sample, safety_home() / "audit" / "sample.jsonl")
+    sample = write_sample(audit.sample, safety_home() / "audit")
     gates = audit_gates(audit, floor=settings.precision_floor, least_judged=settings.least_judged)
     facts = _facts(audit, len(keys), len(shards) - len(keys)) | {"sample": dg.MetadataValue.path(str(sample))}
     return materialised(context, store, version, gates, facts | usage_metadata(usage))

@@ -126,20 +126,25 @@ class OracleJudge:
         return [verdict.score for verdict in verdicts]
 
 
-def write_sample(sample: Sequence[Sampled], path: Path) -> Path:
-    """The sample as JSON Lines for people to label: fill in ``score``, and give it as the judge's file.
+def write_sample(sample: Sequence[Sampled], folder: Path) -> Path:
+    """The sample as JSON Lines for people to label: fill in ``score``, and give the file as the judge.
 
-    With ``category`` filled in too, it serves as annotations; lines left null are not judged.
-
-    The scorer's own score is not in it, so that it sways nobody.
+    With ``category`` filled in too, it serves as annotations; lines left null are not judged. The scorer's own score
+    is not in it, so that it sways nobody. A sample has a name of its own, and a file that is there is left as it is:
+    somebody may have begun to label it.
 
     Raises:
         OSError: the file cannot be written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
+    ordered = sorted(sample, key=lambda sampled: sampled.text_hash)
+    digest = hashlib.sha256("".join(one.text_hash for one in ordered).encode()).hexdigest()
+    path = folder / f"sample-{digest[:12]}.jsonl"
+    if path.exists():
+        return path
+    folder.mkdir(parents=True, exist_ok=True)
     beside = path.with_name(f".{path.name}")
     with beside.open("w", encoding="utf-8") as file:
-        for one in sorted(sample, key=lambda sampled: sampled.text_hash):
+        for one in ordered:
             file.write(json.dumps({"text": one.text, "score": None, "category": None}) + "\n")
     beside.replace(path)
     return path

@@ -46,7 +46,7 @@ def cards_folder() -> Path:
 def _card_asset(plan: CardPlan) -> dg.AssetsDefinition:
     @dg.asset(
         key=["report_card", plan.dataset],
-        deps=[plan.dataset],
+        deps=[plan.dataset, *(["score_audit"] if plan.audit else [])],
         group_name=GROUPS[plan.dataset],
         kinds={"report", "duckdb"},
         owners=OWNERS,
@@ -120,6 +120,11 @@ def _metadata(card: ReportCard, paths: dict[str, Path]) -> dict:
             numbers[f"ngrams_per_1m_{rate.category}"] = rate.rate.value
     if card.precision is not None and card.precision.share is not None:
         numbers["confirmation_precision"] = card.precision.share.value
+    for level in card.audit.levels if card.audit else ():
+        if level.precision is not None:
+            numbers[f"audited_precision_ge{level.level}"] = level.precision.value
+        if level.recall is not None:
+            numbers[f"audited_recall_ge{level.level}"] = level.recall.value
     return {
         "card": dg.MetadataValue.md(summary_markdown(card)),
         "html": dg.MetadataValue.path(str(paths["html"])),

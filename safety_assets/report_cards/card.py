@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 
 from safety_assets.harms import LEVELS, ScoreState
 from safety_assets.intervals import garwood, rate_ratio, wilson
+from safety_assets.report_cards.audits import ScoreAudit
 from safety_assets.report_cards.errors import CardError
 from safety_assets.report_cards.ngrams import NgramCounts
 from safety_assets.report_cards.records import (
@@ -183,6 +184,7 @@ def report_card(
     gates: Sequence[Gate] = (),
     overrides: Sequence[Override] = (),
     notes: Sequence[str] = (),
+    audit: ScoreAudit | None = None,
 ) -> ReportCard:
     """Make a card. Totals, the score distribution and the overall rates are summed over ``slices``, which may
     be none.
@@ -237,6 +239,7 @@ def report_card(
         gates=tuple(gates),
         overrides=tuple(overrides),
         notes=tuple(notes),
+        audit=audit,
     )
 
 

@@ -12,8 +12,9 @@ from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
-from resources.lake import Lake
+from resources.lake import UNPARTITIONED, Lake
 from safety_assets.harms import LEVELS
+from safety_assets.report_cards.audits import ScoreAudit, audit_of_rows, not_audited
 from safety_assets.report_cards.card import (
     Disposition,
     Gate,
@@ -55,6 +56,7 @@ class CardPlan:
     transition: bool = False
     comparison: bool = False
     precision: bool = False
+    audit: bool = False
     notes: tuple[str, ...] = ()
     # The table and the one partition that the data set is, where it is not all of a table of its name.
     table: str | None = None
@@ -81,9 +83,10 @@ CARDS = (
         "scored_fineweb",
         "FineWeb, scored 0-5",
         "Every document with the higher of two scores, by what happens to it next.",
-        ("scored_fineweb", "fineweb", "safety_classifier"),
+        ("scored_fineweb", "fineweb", "safety_classifier", "score_audit"),
         states=True,
         dispositions=True,
+        audit=True,
     ),
     CardPlan(
         "safeweb",
@@ -98,8 +101,9 @@ CARDS = (
         "refuseweb",
         "RefuseWeb",
         "Confirmed documents scored 4-5, as dialogues in which the harm is refused.",
-        ("refuseweb", "scored_fineweb", "fineweb"),
+        ("refuseweb", "scored_fineweb", "fineweb", "score_audit"),
         precision=True,
+        audit=True,
         notes=("Scores after are those of the assistant's turn; the user's turn asks for harm by design.",),
     ),
     CardPlan(
@@ -163,6 +167,7 @@ def compile_card(plan: CardPlan, lake: Lake, queries: Queries) -> ReportCard:
             )
         ],
         notes=plan.notes,
+        audit=_audit(lake) if plan.audit else None,
     )
 
 
@@ -241,3 +246,12 @@ def _precision(lake: Lake) -> Precision | None:
     return precision_of(
         measured["true_positives"], measured["confirmed"], f"{measured['examples']} held-out annotations"
     )
+
+
+def _audit(lake: Lake) -> ScoreAudit:
+    """Of the newest classifier; an audit of another one says nothing of its scores."""
+    found = lake.rows("newest_classifier")
+    scorer = found[0]["version"] if found else ""
+    rows = lake.rows("card_audit", {"scorer": scorer})
+    version = lake.version("score_audit", UNPARTITIONED)
+    return audit_of_rows(rows, version.snapshot_id) if rows and version else not_audited(scorer)

@@ -18,6 +18,7 @@ from typing import Any, get_args, get_origin, get_type_hints
 import jsonschema
 
 from safety_assets.intervals import Estimate
+from safety_assets.report_cards.audits import ScoreAudit
 from safety_assets.report_cards.errors import CardError
 
 __all__ = [
@@ -176,7 +177,8 @@ class ReportCard:
 
     ``documents``, ``tokens``, ``scores`` and ``ngrams`` are over all slices; ``token_unit`` says what a token
     is. ``transition[before][after]`` counts documents by level before and after rescoring, (6, 7): the last
-    column is the unscored. ``created_at`` is ISO 8601 in UTC.
+    column is the unscored. ``created_at`` is ISO 8601 in UTC. ``audit`` is missing from the JSON of cards that were
+    made before there were audits, and ``None`` where no scores are that could be audited.
     """
 
     dataset: str
@@ -201,6 +203,7 @@ class ReportCard:
     gates: tuple[Gate, ...]
     overrides: tuple[Override, ...]
     notes: tuple[str, ...]
+    audit: ScoreAudit | None = None
     format_version: int = FORMAT_VERSION
 
 

@@ -67,7 +67,7 @@ def test_other_labels_in_a_file_are_another_version_of_the_judge(tmp_path):
 
 def test_the_sample_that_is_written_can_be_labelled_in_part_and_read_back(tmp_path):
     sample = [sampled(number) for number in range(8)] + [sampled(9, "Two lines.\nAnd\u2028a third: ünï.")]
-    path = write_sample(sample, tmp_path / "audit" / "sample.jsonl")
+    path = write_sample(sample, tmp_path / "audit")
     assert FileJudge(path).judge(sample) == [None] * 9
     records = [json.loads(line) for line in path.read_text("utf-8").splitlines()]
     # Whoever labels it sees nothing of the score that is audited.
@@ -75,6 +75,17 @@ def test_the_sample_that_is_written_can_be_labelled_in_part_and_read_back(tmp_pa
     given = {record["text"]: number % 6 for number, record in enumerate(records) if number % 2}
     filled = labels(path, *(record | {"score": given.get(record["text"])} for record in records))
     assert filled.judge(sample) == [given.get(one.text) for one in sample]
+
+
+def test_labels_that_somebody_filled_in_are_not_written_over(tmp_path):
+    sample = [sampled(number) for number in range(4)]
+    path = write_sample(sample, tmp_path)
+    labels(path, {"text": "Page 1.", "score": 5, "category": "hate"})
+    assert write_sample(sample[::-1], tmp_path) == path
+    assert FileJudge(path).judge(sample) == [None, 5, None, None]
+    other = write_sample(sample[1:], tmp_path)
+    assert other != path
+    assert FileJudge(other).judge(sample) == [None] * 4
 
 
 @pytest.mark.parametrize(

@@ -180,7 +180,7 @@ def test_a_sample_that_is_mostly_unjudged_warns():
     assert outcomes(example(20, 20, unjudged=41))["enough_judged"] == (False, False)
 
 
-def test_a_level_that_nobody_judged_is_never_an_outcome_of_its_own():
+def test_precision_that_one_level_leaves_unknown_does_not_pass_for_measured():
     # Enough of 4-5 were judged, but none of the 5 that are there: their precision is not known.
     strata = (Stratum(4, "a", 100, (0, 0, 0, 0, 20, 0)), Stratum(5, "a", 10, (0,) * 6, 10))
     audit = Audit(SCORER, "j", "1", (), (), strata, tuple(audit_estimates(strata)))

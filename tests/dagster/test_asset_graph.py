@@ -181,6 +181,7 @@ def test_jobs_schedules_and_sensors_are_there_and_wait_to_be_started():
     jobs = {job.name for job in REPOSITORY.get_all_jobs() if not job.name.startswith("__")}
     assert jobs == {
         "prepare_scoring",
+        "refine_classifier",
         "data_half",
         "scores",
         "audit",

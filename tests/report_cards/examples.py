@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from safety_assets.harms import HARM_CATEGORIES
+from safety_assets.intervals import wilson
+from safety_assets.report_cards.audits import AuditedLevel, ScoreAudit
 from safety_assets.report_cards.card import (
     Disposition,
     Gate,
@@ -66,6 +68,20 @@ def example_slices() -> list[Slice]:
     ]
 
 
+def example_audit() -> ScoreAudit:
+    """Of 20 judged at each level below 5 so many were right; of level 5 too little is known."""
+    right = (19, 11, 9, 12, 14)
+    levels = (
+        AuditedLevel(0, None, None, wilson(19, 20), 20),
+        *(
+            AuditedLevel(level, wilson(count + 3, 20), wilson(count + 1, 20), wilson(count, 20), 20)
+            for level, count in enumerate(right[1:], 1)
+        ),
+        AuditedLevel(5, None, None, None, 0),
+    )
+    return ScoreAudit("head@4f2a", "labels.jsonl", "0d9b31a2c4f1", 77, 12, 96_870, 120, 100, levels)
+
+
 def example_card(**changes: object) -> ReportCard:
     """A card with every part filled in; any argument of ``report_card`` can be changed."""
     slices = example_slices()
@@ -111,5 +127,6 @@ def example_card(**changes: object) -> ReportCard:
             Override("scores_complete", "One shard lost its language model scores; accepted for a dry run.")
         ],
         "notes": ["Scores are the higher of two scorers."],
+        "audit": example_audit(),
     }
     return report_card(**(facts | changes))

@@ -9,6 +9,8 @@ import pytest
 
 from resources.lake import UNPARTITIONED, GateOutcome
 from safety_assets.batches import record_batches
+from safety_assets.intervals import Estimate
+from safety_assets.report_cards.audits import not_audited
 from safety_assets.report_cards.card import from_json, to_json
 from safety_assets.report_cards.compile import CARDS, compile_card, inputs_of
 
@@ -119,6 +121,7 @@ def test_an_empty_lake_gives_a_card_that_says_so(plan, lake):
     card = compile_card(plan, lake, QUERIES)
     assert card.documents == 0
     assert card.slices == ()
+    assert card.audit == (not_audited("") if plan.dataset in ("scored_fineweb", "refuseweb") else None)
 
 
 def test_a_cards_inputs_change_with_any_partition(filled, written_by):
@@ -127,13 +130,63 @@ def test_a_cards_inputs_change_with_any_partition(filled, written_by):
     assert inputs_of(PLANS["fineweb"], filled) != before
 
 
-def test_the_precision_of_the_second_judgement_is_that_of_the_newest_classifier(filled, written_by):
-    metrics = {"confirmation": {"true_positives": 8, "confirmed": 10, "examples": 40}}
+def write_classifier(lake, written_by, version: str, metrics: dict | None = None) -> None:
     row = {
-        "shard": UNPARTITIONED, "version": "1", "encoder": "e", "encoder_revision": "r", "head": b"", "confirmation": b"", "llm_thresholds": "{}", "annotations_snapshot_id": 1,
-        "metrics": json.dumps(metrics),
+        "shard": UNPARTITIONED, "version": version, "encoder": "e", "encoder_revision": "r", "head": b"",
+        "confirmation": b"", "llm_thresholds": "{}", "annotations_snapshot_id": 1,
+        "metrics": json.dumps({"confirmation": metrics or {"true_positives": 0, "confirmed": 0, "examples": 0}}),
     }  # fmt: skip
-    batch = pa.RecordBatch.from_pylist([row], schema=filled.schema("safety_classifier"))
-    filled.replace_partition("safety_classifier", [batch], written_by(UNPARTITIONED))
+    batch = pa.RecordBatch.from_pylist([row], schema=lake.schema("safety_classifier"))
+    lake.replace_partition("safety_classifier", [batch], written_by(UNPARTITIONED))
+
+
+def write_audit(lake, written_by, scorer: str) -> int:
+    """An audit in which only precision at 4-5 was found; gives its snapshot."""
+    measures = [(name, level) for name in ("precision", "recall", "f1") for level in range(1, 6)]
+    rows = [
+        {
+            "shard": UNPARTITIONED, "scorer": scorer, "judge": "labels", "judge_version": "1", "measure": measure,
+            "level": level, "judged": 5, "documents": 40, "sampled": 12, "unjudged": 2, "shards": 3, "inputs_digest": "x",
+        } | ({"value": 0.6, "low": 0.4, "high": 0.9} if (measure, level) == ("precision", 4) else {})
+        for measure, level in [*measures, *(("exact", level) for level in range(6))]
+    ]  # fmt: skip
+    batches = record_batches(rows, lake.schema("score_audit"))
+    return lake.replace_partition("score_audit", batches, written_by(UNPARTITIONED)).snapshot_id
+
+
+def test_the_audit_of_the_newest_classifier_is_on_the_card_and_no_other(filled, written_by):
+    def audit():
+        return compile_card(PLANS["refuseweb"], filled, QUERIES).audit
+
+    assert audit() == not_audited("")
+    write_classifier(filled, written_by, "head@1")
+    assert audit() == not_audited("head@1")
+    snapshot = write_audit(filled, written_by, "head@1")
+    found = audit()
+    assert (found.scorer, found.judge, found.snapshot, found.shards) == ("head@1", "labels", snapshot, 3)
+    assert (found.documents, found.sampled, found.judged) == (40, 12, 10)
+    assert found.levels[4].precision == Estimate(0.6, 0.4, 0.9)
+    assert [level.level for level in found.levels] == [0, 1, 2, 3, 4, 5]
+    assert {(level.recall, level.exact, level.judged) for level in found.levels} == {(None, None, 5)}
+    write_classifier(filled, written_by, "head@2")
+    assert audit() == not_audited("head@2")
+
+
+def test_an_overridden_audit_is_on_the_card_of_the_refusals(filled, written_by):
+    snapshot = write_audit(filled, written_by, "head@1")
+    version = filled.version("score_audit", UNPARTITIONED)
+    assert version.snapshot_id == snapshot
+    filled.record_gates(version, [GateOutcome("precision_floor", False, True, {})], written_by(UNPARTITIONED))
+    filled.require_gates(
+        [("score_audit", UNPARTITIONED)], provenance=written_by("s", "refuseweb"), override_reason="a trial"
+    )
+    card = compile_card(PLANS["refuseweb"], filled, QUERIES)
+    assert [(override.gate, override.reason) for override in card.overrides] == [
+        ("score_audit[all] override by refuseweb", "a trial")
+    ]
+
+
+def test_the_precision_of_the_second_judgement_is_that_of_the_newest_classifier(filled, written_by):
+    write_classifier(filled, written_by, "1", {"true_positives": 8, "confirmed": 10, "examples": 40})
     card = compile_card(PLANS["refuseweb"], filled, QUERIES)
     assert (card.precision.confirmed, card.precision.judged) == (8, 10)

@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from safety_assets.intervals import Estimate
-from safety_assets.report_cards import records
+from safety_assets.report_cards import audits, records
 from safety_assets.report_cards.card import report_card, slice_of
 from safety_assets.report_cards.errors import CardError
 from safety_assets.report_cards.records import ReportCard, from_json, to_json
@@ -23,8 +23,13 @@ SPARSE = {"dataset": "d", "title": "D", "description": "", "project_version": "0
 
 @pytest.mark.parametrize(
     "card",
-    [example_card(), report_card(**SPARSE, slices=[]), report_card(**SPARSE, slices=[EMPTY])],
-    ids=["full", "empty", "no rows"],
+    [
+        example_card(),
+        report_card(**SPARSE, slices=[]),
+        report_card(**SPARSE, slices=[EMPTY]),
+        example_card(audit=audits.not_audited("head@2")),
+    ],
+    ids=["full", "empty", "no rows", "not audited"],
 )
 def test_a_card_comes_back_from_its_json_whole(card):
     assert from_json(to_json(card)) == card
@@ -47,6 +52,8 @@ def test_the_schema_is_a_valid_one_and_names_the_fields_of_the_records():
         "scorer_states": records.ScorerStates,
         "score_distribution": records.ScoreDistribution,
         "tally": records.Tally,
+        "score_audit": audits.ScoreAudit,
+        "audited_level": audits.AuditedLevel,
     }.items():
         definition = SCHEMA["$defs"][name]
         assert (
@@ -72,6 +79,10 @@ def test_the_schema_is_a_valid_one_and_names_the_fields_of_the_records():
         (["inputs", 0, "digest"], "short"),
         (["overrides", 0, "reason"], ""),
         (["notes", 0], "a whole document " * 100),
+        (["audit", "levels", 3, "recall", "high"], 1.01),
+        (["audit", "levels", 3, "level"], 6),
+        (["audit", "judge"], "a whole document " * 100),
+        (["audit", "surprise"], 1),
         (["surprise"], 1),
         (["format_version"], 2),
     ],
@@ -84,6 +95,14 @@ def test_a_value_that_the_schema_does_not_allow_is_refused_with_its_place(path, 
     place[path[-1]] = value
     with pytest.raises(CardError, match="Not a report card"):
         from_json(json.dumps(record))
+
+
+def test_a_card_from_before_there_were_audits_is_still_one():
+    record = json.loads(to_json(example_card()))
+    del record["audit"]
+    old = from_json(json.dumps(record))
+    assert old == dataclasses.replace(example_card(), audit=None)
+    assert from_json(to_json(old)) == old
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "null", '"card"', '{"dataset": "d"}'])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from threading import Thread
@@ -12,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from safety_assets.report_cards import render
+from safety_assets.report_cards.audits import not_audited
 from safety_assets.report_cards.card import (
     Disposition,
     Gate,
@@ -34,7 +36,7 @@ from safety_assets.report_cards.render import (
     write_card,
     write_index,
 )
-from tests.report_cards.examples import example_card, ngram_counts
+from tests.report_cards.examples import example_audit, example_card, ngram_counts
 
 HOSTILE = '"><script>alert(1)</script><img src=x onerror=alert(1)>|`*_[a](javascript:alert(1))\n\n# x'
 EMPTY = report_card(dataset="empty", title="Empty", description="", project_version="0", slices=[])
@@ -59,6 +61,7 @@ def hostile_card(text: str = HOSTILE):
         gates=[Gate(text, 0, 1)],
         overrides=[Override(text, text)],
         notes=[text],
+        audit=replace(example_audit(), scorer=text, judge=text, judge_version=text),
     )
 
 
@@ -90,7 +93,12 @@ class Tags(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("page", [to_html(example_card()), to_html(EMPTY), to_html(hostile_card())])
+UNAUDITED = example_card(audit=not_audited(HOSTILE))
+
+
+@pytest.mark.parametrize(
+    "page", [to_html(example_card()), to_html(EMPTY), to_html(hostile_card()), to_html(UNAUDITED)]
+)
 def test_a_page_is_well_formed_and_asks_for_nothing(page):
     tags = Tags(page)
     assert tags.open == []
@@ -125,10 +133,10 @@ def test_markdown_values_stay_in_their_cells():
 
 
 def test_markdown_tables_have_as_many_cells_in_every_row():
-    for card in (example_card(), EMPTY):
+    for card in (example_card(), EMPTY, hostile_card(), UNAUDITED):
         for block in re.findall(r"(?:^\|.*\n)+", to_markdown(card), re.MULTILINE):
             rows = block.splitlines()
-            assert len({row.count("|") for row in rows}) == 1, block
+            assert len({len(re.findall(r"(?<!\\)\|", row)) for row in rows}) == 1, block
             assert set(rows[1]) <= set("|-: ")
 
 
@@ -180,6 +188,41 @@ def test_a_card_shows_its_models_inputs_and_comparison():
         "171 of 206",
     ):
         assert fact in page
+
+
+def test_a_card_tells_what_an_audit_found_of_every_level_and_who_judged():
+    facts = (
+        "Audit of the scores",
+        "85.0",
+        "64.0–94.8",
+        "head@4f2a",
+        "0d9b31a2c4f1",
+        "77",
+        "96,870",
+        "not known",
+    )
+    for shown in (to_html(example_card()), to_markdown(example_card())):
+        for fact in (*facts, "100 of 120 sampled documents", "12 shards"):
+            assert fact in shown
+        assert "labels.jsonl" in shown
+        assert "ot audited" not in shown
+    assert "Audited precision of 4–5: 85.0" in summary_markdown(example_card(overrides=[], gates=[]))
+
+
+def test_scores_that_nobody_audited_are_said_to_be_so():
+    for shown in (to_html(UNAUDITED), to_markdown(UNAUDITED)):
+        section = shown[shown.index("Audit of the scores") :]
+        assert "Not audited" in section[:300]
+        assert "alert" in section
+        assert "<img" not in shown
+    assert "Precision of 4–5: not audited" in summary_markdown(
+        example_card(audit=not_audited("head@2"), overrides=[], gates=[])
+    )
+
+
+def test_a_card_without_scores_to_audit_has_no_such_section():
+    for shown in (to_html(EMPTY), to_markdown(EMPTY), summary_markdown(EMPTY)):
+        assert "udit" not in shown
 
 
 def test_a_card_is_written_in_three_forms(tmp_path):
