@@ -43,6 +43,11 @@ prepare_scoring = dg.define_asset_job(
     selection=dg.AssetSelection.assets("safety_annotations", "safety_classifier"),
     description="Annotations, and the classifier trained on them: once, before the first shard.",
 )
+train_classifier = dg.define_asset_job(
+    "train_classifier",
+    selection=dg.AssetSelection.assets("safety_classifier"),
+    description="The classifier again, on the annotations that are there.",
+)
 refine_classifier = dg.define_asset_job(
     "refine_classifier",
     selection=dg.AssetSelection.assets("safety_annotations", "safety_classifier"),
@@ -144,6 +149,7 @@ def nightly_backfill(context: dg.ScheduleEvaluationContext) -> Iterator[dg.RunRe
 
 JOBS = [
     prepare_scoring,
+    train_classifier,
     refine_classifier,
     data_half,
     scores,

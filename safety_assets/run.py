@@ -62,8 +62,10 @@ def _run(max_shards: int | None, recipes: list[str]) -> int:
         instance.add_dynamic_partitions("shard", keys)
         _say(f"{len(keys)} shard(s) of {os.environ['SAFETY_SOURCE']}, profile {definitions.profile.name}")
         _prepare_models(definitions)
+        # Annotations of one's own are not thrown away for the packaged ones.
+        first = "train_classifier" if _own_annotations(lake) else "prepare_scoring"
         jobs = [
-            ("prepare_scoring", None),
+            (first, None),
             # Scores are audited before refusals are made of them.
             *(("scores", key) for key in keys),
             ("audit", None),
@@ -77,14 +79,20 @@ def _run(max_shards: int | None, recipes: list[str]) -> int:
             _say(label)
             if not _execute(defs, instance, name, key):
                 failures.append(label)
-                if name == "prepare_scoring":
+                if name == first:
                     break  # nothing can be scored without it
     asked = {kind: count - usage_before[kind] for kind, count in lake.rows("answers_kept")[0].items()}
-    if failures and failures[0].endswith("prepare_scoring"):
+    if failures and failures[0].endswith(first):
         print(f"\n  FAILED: {failures[0]}. No shard was begun: mend the cause and run again.")
         return 1
     print_summary(lake, keys, recipes, asked, failures, time.monotonic() - started)
     return 1 if failures else 0
+
+
+def _own_annotations(lake) -> bool:
+    from safety_assets.annotation.seeds import SEED_LABELLER
+
+    return bool(lake.rows("own_annotations", {"packaged": SEED_LABELLER})[0]["annotations"])
 
 
 def _prepare_instance(home: Path) -> None:

@@ -28,7 +28,7 @@ CLEARLY = 2.0
 # A document's highest windows are chosen anew after each round, as the head has moved.
 ROUNDS = 3
 CATEGORY_STRENGTH = 10.0
-# Calibrating on fewer documents of level 3 and above, or below it, would follow chance.
+# Calibrating on fewer documents of level 3 and above, or below it, would follow chance; so would choosing on fewer in all.
 LEAST_TO_CALIBRATE = 20
 # Weight of the words beside a head that has only just been learned.
 LEXICAL_WEIGHT = 0.3
@@ -45,7 +45,7 @@ def retrain_head(
         positive_weight: loss weight of examples with score > 0 (lambda in SP appendix B).
     """
     train, held_out = examples.own.split("train"), examples.own.split("calibration")
-    if not len(train) or not len(held_out):
+    if not len(train) or len(held_out) < LEAST_TO_CALIBRATE:
         return start
     moved = _best_head(start, DocumentReader(encoder, start), train, held_out, positive_weight)
     return calibrated(moved, DocumentReader(encoder, moved), held_out)

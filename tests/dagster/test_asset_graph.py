@@ -182,6 +182,7 @@ def test_jobs_schedules_and_sensors_are_there_and_wait_to_be_started():
     assert jobs == {
         "prepare_scoring",
         "refine_classifier",
+        "train_classifier",
         "data_half",
         "scores",
         "audit",
