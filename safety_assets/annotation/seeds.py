@@ -33,6 +33,8 @@ def split_of(key: str) -> str:
 def file_rows(path: Path) -> Iterator[dict[str, Any]]:
     """Rows of ``safety_annotations`` from JSON Lines with ``text``, ``score`` 0-5, ``category`` and perhaps ``split``.
 
+    A line whose score is null is not labelled yet, and gives none.
+
     Raises:
         AnnotationFileError: no such file, or a line that is no label; its number is named, its text is not.
     """
@@ -44,7 +46,10 @@ def file_rows(path: Path) -> Iterator[dict[str, Any]]:
         for number, line in enumerate(lines, 1):
             try:
                 record = json.loads(line)
-                text, score, category = record["text"], record["score"], HarmCategory(record["category"])
+                text, score = record["text"], record["score"]
+                if score is None:
+                    continue
+                category = HarmCategory(record["category"])
                 if not isinstance(text, str) or type(score) is not int or score not in LEVELS:
                     raise ValueError
             except (ValueError, KeyError, TypeError):

@@ -7,10 +7,10 @@ import dagster as dg
 from pydantic import Field
 
 from resources.errors import LakeError
-from resources.lake import Lake
+from resources.lake import Lake, PartitionVersion
 from resources.lake_resource import LakeResource
 from resources.model_resources import ModelsResource
-from resources.profile import safety_home
+from resources.profile import AuditProfile, safety_home
 from safety_assets.answers import LakeAnswers
 from safety_assets.audit.checks import CHECKS, WARNINGS, audit_gates
 from safety_assets.audit.judges import AuditJudge, FileJudge, LabelsJudge, OracleJudge, write_sample
@@ -66,7 +66,7 @@ def score_audit(
     inputs = sorted(set(shards) - store.failing_gates(shards))
     if not found or not inputs:
         raise LakeError("There are no scores to audit: materialise scored_fineweb of a shard first.")
-    store.require_gates(
+    versions = store.require_gates(
         [*inputs, ("safety_classifier", UNPARTITIONED)],
         provenance=provenance(context),
         override_reason=config.override_gates_because,
@@ -75,14 +75,28 @@ def score_audit(
         config.judge or settings.judge, store, models, LakeAnswers(store, provenance(context)), usage
     )
     keys = [shard for _, shard in inputs]
-    per_stratum = config.per_stratum or settings.per_stratum
-    audit = audit_scores(store, found[0]["version"], keys, judge, per_stratum=per_stratum, seed=settings.seed)
+    # A judge may take hours: what it was given is noted before, and read at the version whose gates were seen.
     read = [version for version in store.versions("scored_fineweb") if version.partition in set(keys)]
-    version = keep_audit(store, audit, read, provenance(context))
+    settings = settings.model_copy(update={"per_stratum": config.per_stratum or settings.per_stratum})
+    audit = _audit(store, found[0]["version"], keys, judge, settings, versions["scored_fineweb"])
     sample = write_sample(audit.sample, safety_home() / "audit")
+    version = keep_audit(store, audit, read, provenance(context), least_judged=settings.least_judged)
     gates = audit_gates(audit, floor=settings.precision_floor, least_judged=settings.least_judged)
     facts = _facts(audit, len(keys), len(shards) - len(keys)) | {"sample": dg.MetadataValue.path(str(sample))}
     return materialised(context, store, version, gates, facts | usage_metadata(usage))
+
+
+def _audit(
+    lake: Lake,
+    scorer: str,
+    keys: list[str],
+    judge: AuditJudge,
+    settings: AuditProfile,
+    scores: PartitionVersion,
+) -> Audit:
+    return audit_scores(
+        lake, scorer, keys, judge, per_stratum=settings.per_stratum, seed=settings.seed, scores=scores
+    )
 
 
 def _judge(name: str, lake: Lake, models: ModelsResource, answers: LakeAnswers, usage: Usage) -> AuditJudge:

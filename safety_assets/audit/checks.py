@@ -20,7 +20,7 @@ MOST_UNJUDGED = 0.5
 def audit_gates(audit: Audit, *, floor: float, least_judged: int) -> list[GateOutcome]:
     """Outcomes for an audit. Too few judgements block nothing, but are told; enough of them below the floor block."""
     refused = audit.refused
-    enough = refused.judged >= least_judged and refused.estimate is not None
+    enough = audit.tells(least_judged)
     facts: dict[str, int | float] = {"judged": refused.judged, "floor": floor}
     if refused.estimate is not None:
         facts |= {

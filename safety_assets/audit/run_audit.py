@@ -7,7 +7,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from resources.lake import Lake, PartitionVersion, Provenance
+from resources.errors import LakeError
+from resources.lake import UNPARTITIONED, Lake, PartitionVersion, Provenance
 from safety_assets.audit.estimates import FEW_JUDGED, AuditEstimate, Stratum, audit_estimates, join_thin
 from safety_assets.audit.judges import AuditJudge
 from safety_assets.audit.sampling import Sampled, corpus_strata, draw_sample, strata_of
@@ -51,17 +52,31 @@ class Audit:
         """The precision of levels 4-5, of which refusals are made."""
         return self.measured("precision", FIRST_REFUSED_LEVEL)
 
+    def tells(self, least_judged: int) -> bool:
+        """Whether enough documents scored 4-5 were judged to say how precise these levels are."""
+        return self.refused.estimate is not None and self.refused.judged >= least_judged
+
 
 def audit_scores(
-    lake: Lake, scorer: str, shards: Sequence[str], judge: AuditJudge, *, per_stratum: int, seed: int
+    lake: Lake,
+    scorer: str,
+    shards: Sequence[str],
+    judge: AuditJudge,
+    *,
+    per_stratum: int,
+    seed: int,
+    scores: PartitionVersion | None = None,
 ) -> Audit:
     """Audit what one version of the classifier scored in these shards.
+
+    Args:
+        scores: version of ``scored_fineweb`` that is read; None reads the newest.
 
     Raises:
         LanguageModelError, AnnotationFileError: the judge cannot judge at all.
     """
-    sizes = corpus_strata(lake, scorer, shards, MOST_SOURCES)
-    sample = draw_sample(lake, scorer, shards, MOST_SOURCES, per_stratum=per_stratum, seed=seed)
+    sizes = corpus_strata(lake, scorer, shards, MOST_SOURCES, scores)
+    sample = draw_sample(lake, scorer, shards, MOST_SOURCES, scores, per_stratum=per_stratum, seed=seed)
     judged = judge.judge(sample)
     strata = join_thin(strata_of(sizes, sample, judged))
     estimates = audit_estimates(strata, seed=seed)
@@ -71,9 +86,25 @@ def audit_scores(
 
 
 def keep_audit(
-    lake: Lake, audit: Audit, inputs: Sequence[PartitionVersion], provenance: Provenance
+    lake: Lake,
+    audit: Audit,
+    inputs: Sequence[PartitionVersion],
+    provenance: Provenance,
+    *,
+    least_judged: int,
 ) -> PartitionVersion:
-    """Replace the audit that is there, sample and measures in one transaction."""
+    """Replace the audit that is there, sample and measures in one transaction.
+
+    Raises:
+        LakeError: this one cannot tell the precision of levels 4-5, and the one that is there found it wanting for the
+            same classifier: saying nothing must not lift that.
+    """
+    if not audit.tells(least_judged) and _found_wanting(lake, audit.scorer):
+        raise LakeError(
+            f"The judge {audit.judge} knows {audit.refused.judged} of the sampled documents scored 4-5, too few to tell "
+            "their precision; the audit that is there found it below the floor, and stays. Name a judge of more of "
+            "them (audit.judge in the profile, or judge in the run config)."
+        )
     written = lake.replace_partitions(
         {
             "score_audit": record_batches(
@@ -86,6 +117,15 @@ def keep_audit(
         provenance,
     )
     return written["score_audit"]
+
+
+def _found_wanting(lake: Lake, scorer: str) -> bool:
+    """Whether the audit that is there is of this classifier and did not pass."""
+    there = lake.version("score_audit", UNPARTITIONED)
+    if there is None or not lake.rows("card_audit", {"scorer": scorer}):
+        return False
+    asked = {"dataset": there.table, "partition": there.partition, "snapshot_id": there.snapshot_id}
+    return any(gate["blocking"] and not gate["passed"] for gate in lake.rows("gates_of_version", asked))
 
 
 def audit_markdown(audit: Audit) -> str:

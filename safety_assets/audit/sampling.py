@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from resources.lake import Lake
+from resources.lake import Lake, PartitionVersion
 from safety_assets.audit.estimates import Stratum
 from safety_assets.harms import LEVELS
 
@@ -25,7 +26,11 @@ class Sampled:
 
 
 def corpus_strata(
-    lake: Lake, scorer: str, shards: Sequence[str], most_sources: int
+    lake: Lake,
+    scorer: str,
+    shards: Sequence[str],
+    most_sources: int,
+    scores: PartitionVersion | None = None,
 ) -> dict[tuple[int, str], int]:
     """(score, source) to documents of the corpus that this scorer scored; small sources count together as others.
 
@@ -33,14 +38,22 @@ def corpus_strata(
         scorer: version of the classifier.
         shards: that are read.
         most_sources: sources (crawl dumps) with strata of their own.
+        scores: version of ``scored_fineweb`` that is read; None reads the newest.
     """
     parameters = {"scorer": scorer, "shards": list(shards), "most_sources": most_sources}
-    rows = lake.rows("audit_strata", parameters)
+    rows = _rows(lake, "audit_strata", parameters, scores)
     return {(row["score"], row["source"]): row["documents"] for row in rows}
 
 
 def draw_sample(
-    lake: Lake, scorer: str, shards: Sequence[str], most_sources: int, *, per_stratum: int, seed: int
+    lake: Lake,
+    scorer: str,
+    shards: Sequence[str],
+    most_sources: int,
+    scores: PartitionVersion | None = None,
+    *,
+    per_stratum: int,
+    seed: int,
 ) -> list[Sampled]:
     """At most ``per_stratum`` documents of each stratum, by the hash of their text and the seed."""
     parameters = {
@@ -50,7 +63,15 @@ def draw_sample(
         "per_stratum": per_stratum,
         "seed": str(seed),
     }
-    return [Sampled(**row) for row in lake.rows("audit_sample", parameters)]
+    return [Sampled(**row) for row in _rows(lake, "audit_sample", parameters, scores)]
+
+
+def _rows(
+    lake: Lake, report: str, parameters: Mapping[str, Any], scores: PartitionVersion | None
+) -> list[dict[str, Any]]:
+    versions = {"scored_fineweb": scores} if scores else None
+    with lake.report(report, parameters, versions=versions) as reader:
+        return reader.read_all().to_pylist()
 
 
 def strata_of(

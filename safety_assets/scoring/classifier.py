@@ -20,7 +20,7 @@ from safety_assets.harms import HarmCategory
 from safety_assets.scoring.calibration import Calibration, levels_of
 from safety_assets.scoring.weights import Linear, lexical_features, pack, softmax, unpack
 
-__all__ = ["SafetyClassifier", "pool_windows"]
+__all__ = ["MOST_LOG_ODDS", "SafetyClassifier", "pool_windows"]
 
 # Log-odds beyond this say no more, and keep sums finite.
 MOST_LOG_ODDS = 15.0

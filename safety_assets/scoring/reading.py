@@ -1,7 +1,8 @@
 """Reading documents with the classifier: windows, votes, levels, categories and segments.
 
 Every document is read plainly; one that hides words (spelled out, encoded, written with digits) is read a second time
-as what it hides, and the worse reading counts for each level. Segments are of the plain reading.
+as what it hides, and the worse reading counts for each level. Windows that are mostly mask are judged in the second
+reading alone: what they look like is no language, and a classifier of language guesses. Segments are of the plain reading.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from resources.encoder import EncodedTexts
 from resources.encoder_adapter import EncoderAdapter
 from safety_assets.harms import HarmCategory
 from safety_assets.scoring.calibration import level_probabilities
-from safety_assets.scoring.classifier import SafetyClassifier
+from safety_assets.scoring.classifier import MOST_LOG_ODDS, SafetyClassifier
 from safety_assets.scoring.plain_text import PlainText, plain_text
 from safety_assets.scoring.views import unmasked_view
 
@@ -33,6 +34,11 @@ class Encoder(Protocol):
     def encode(self, texts: Sequence[str], *, max_tokens: int | None = None) -> EncodedTexts: ...
 
     def adapted(self, adapter: EncoderAdapter) -> Encoder: ...
+
+
+# Characters of a token, on average over a window, below which it is hardly words: English has 3.1 or more in nine windows
+# of ten, letters apart 1.0, base64 1.5, words backwards 1.9, some words with letters apart 2.3.
+LEAST_CHARACTERS = 2.7
 
 
 @dataclass(frozen=True)
@@ -85,6 +91,13 @@ class Votes:
         return int(first + self.logits[first:last].sum(1).argmax()) if last > first else None
 
 
+def _garbled(votes: Votes, masked: Sequence[int]) -> np.ndarray:
+    """(windows,) bool: of documents that hide something, the windows whose tokens are too short for words."""
+    characters = np.array([len("".join(piece.split())) for piece in votes.pieces])
+    short = characters < LEAST_CHARACTERS * votes.encoded.tokens
+    return short & np.isin(votes.encoded.document, masked)
+
+
 class DocumentReader:
     """An encoder and the classifier that was trained for it."""
 
@@ -129,7 +142,8 @@ class DocumentReader:
             level = int(levels[index])
             read, window = votes, worst
             twin = second.worst_window(hidden[index]) if second and index in hidden else None
-            if twin is not None and second.logits[twin].sum() > votes.logits[worst].sum():
+            # The reading that decided about harm says of which category it is.
+            if twin is not None and second.documents[hidden[index]].sum() >= logits[index].sum():
                 read, window = second, twin
             categories, shares_of = self.classifier.categorise(read.encoded.embeddings[window : window + 1])
             found.append(
@@ -152,7 +166,12 @@ class DocumentReader:
         if not masked:
             return votes.documents, votes, None, {}
         second = self.votes([unmasked[index] for index in masked])
-        logits = votes.documents.copy()
+        # Where the second reading has nothing to read, the first stands as it is.
+        unveiled = [
+            index for index, found in zip(masked, second.documents, strict=True) if np.isfinite(found).all()
+        ]
+        legible = np.where(_garbled(votes, unveiled)[:, None], -MOST_LOG_ODDS, votes.logits)
+        logits = self.classifier.document_logits(legible, votes.encoded.document, len(plain))
         logits[masked] = np.fmax(logits[masked], second.documents)
         return logits, votes, second, {index: position for position, index in enumerate(masked)}
 

@@ -90,7 +90,7 @@ def refuseweb(
     """Documents scored 4-5 that a second judgement confirms, as dialogues that refuse the harm (SP section 3.3)."""
     store, shard = lake.open(), context.partition_key
     versions = gated(context, store, config, "fineweb", "scored_fineweb")
-    audited = scores_audited(store)
+    audited = scores_audited(store, versions["scored_fineweb"])
     if audited:
         # Where the audit found levels 4-5 too often wrong, its gate stops here, or is overridden with a reason.
         store.require_gates(

@@ -18,13 +18,11 @@ AUDIT_WARNINGS = {
 }
 
 
-def scores_audited(lake: Lake) -> bool:
-    """Whether an audit measured the precision of levels 4-5 as the newest classifier gave them."""
-    found = lake.rows("newest_classifier")
-    if not found:
-        return False
-    asked = {"scorer": found[0]["version"], "level": int(FIRST_REFUSED_LEVEL)}
-    return bool(lake.rows("audit_of_scorer", asked))
+def scores_audited(lake: Lake, scores: PartitionVersion) -> bool:
+    """Whether the newest audit measured the precision of levels 4-5 of the classifier that gave these scores."""
+    asked = {"partition": scores.partition, "level": int(FIRST_REFUSED_LEVEL)}
+    with lake.report("audit_of_scores", asked, versions={"scored_fineweb": scores}) as reader:
+        return reader.read_all().num_rows > 0
 
 
 def audit_warning(audited: bool) -> GateOutcome:

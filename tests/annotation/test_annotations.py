@@ -57,6 +57,16 @@ def test_labels_from_a_file(tmp_path):
     assert rows[1]["split"] == "test"
 
 
+def test_lines_that_nobody_has_labelled_yet_give_no_annotation(tmp_path):
+    path = tmp_path / "begun.jsonl"
+    lines = [
+        {"text": "One.", "score": None, "category": None},
+        {"text": "Two.", "score": 4, "category": "hate"},
+    ]
+    path.write_text("\n".join(map(json.dumps, lines)))
+    assert [row["text"] for row in file_rows(path)] == ["Two."]
+
+
 @pytest.mark.parametrize(
     "line", ["no json", '{"text": "secret words", "score": 7, "category": "none"}', '{"score": 1}', "[]"]
 )

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
-import pyarrow as pa
 import pytest
 
+from resources.errors import LakeError
 from safety_assets.audit.checks import CHECKS, WARNINGS, audit_gates
 from safety_assets.audit.estimates import AuditEstimate, Stratum, audit_estimates
 from safety_assets.audit.run_audit import Audit, audit_markdown, audit_scores, keep_audit
 from safety_assets.audit.sampling import Sampled
 from safety_assets.intervals import Estimate
 from safety_assets.synthesis.checks import scores_audited
-from tests.audit.scored_lake import SCORER, corpus, write_scored
+from tests.audit.scored_lake import SCORER, Scored, corpus, write_scored
 
 DOCUMENTS = corpus(
     (0, "dump-a", 60), (0, "dump-b", 20), (1, "dump-a", 10), (4, "dump-a", 20), (4, "dump-b", 3), (5, "dump-b", 2)
@@ -50,7 +50,8 @@ def audited(lake, judge, *, per_stratum=1_000, documents=DOCUMENTS, scorer=SCORE
 
 
 def kept(lake, audit, written_by):
-    version = keep_audit(lake, audit, lake.versions("scored_fineweb"), written_by("all", "score_audit"))
+    inputs, by = lake.versions("scored_fineweb"), written_by("all", "score_audit")
+    version = keep_audit(lake, audit, inputs, by, least_judged=GATE["least_judged"])
     tables = []
     for table in ("score_audit", "audit_judgements"):
         with lake.read(table) as reader:
@@ -195,26 +196,43 @@ def test_every_outcome_is_a_check_that_is_declared():
     assert {gate.check for gate in found if not gate.blocking} == set(WARNINGS)
 
 
-def test_scores_are_audited_when_the_newest_classifiers_precision_was_measured(lake, written_by):
-    def classifier(version: str) -> None:
-        row = {
-            "shard": "all", "version": version, "encoder": "e", "encoder_revision": "r", "head": b"",
-            "confirmation": b"", "llm_thresholds": "{}", "metrics": "{}", "annotations_snapshot_id": 1,
-        }  # fmt: skip
-        lake.replace_partition(
-            "safety_classifier",
-            [pa.RecordBatch.from_pylist([row], schema=lake.schema("safety_classifier"))],
-            written_by("all"),
-        )
+def test_an_audit_that_tells_too_little_does_not_lift_what_another_found(lake, written_by):
+    def keep(judge, scorer=SCORER):
+        audit = replace(audited(lake, judge), scorer=scorer)
+        version, *_ = kept(lake, audit, written_by)
+        lake.record_gates(version, audit_gates(audit, **GATE), written_by("all", "score_audit"))
 
-    assert not scores_audited(lake)
-    classifier(SCORER)
-    assert not scores_audited(lake)
-    kept(lake, audited(lake, truthful(), per_stratum=20), written_by)
-    assert scores_audited(lake)
+    few = LevelJudge({f"d{one.number}": 4 for one in DOCUMENTS if one.score == 5}, rest=None)
+    keep(few)
+    keep(LevelJudge())
+    there = lake.version("score_audit", "all")
+    for judge in (few, LevelJudge(rest=None)):
+        with pytest.raises(LakeError, match="below the floor"):
+            keep(judge)
+    assert lake.version("score_audit", "all") == there
+    # Nor does it stay for another classifier, or before a judge who tells enough.
+    keep(few, scorer="head@2")
+    keep(LevelJudge())
+    keep(truthful())
+    assert lake.failing_gates([("score_audit", "all")]) == set()
+    keep(few)
+
+
+def test_a_shards_scores_are_audited_when_the_precision_of_their_own_classifier_was_measured(
+    lake, written_by
+):
+    def told(shard: str) -> bool:
+        return scores_audited(lake, lake.version("scored_fineweb", shard))
+
+    first = audited(lake, LevelJudge(rest=None))
+    shard = lake.versions("scored_fineweb")[0].partition
+    assert not told(shard)
     # A judge that said nothing measured nothing.
-    kept(lake, audited(lake, LevelJudge(rest=None)), written_by)
-    assert not scores_audited(lake)
-    kept(lake, audited(lake, truthful()), written_by)
-    classifier("head@2")
-    assert not scores_audited(lake)
+    kept(lake, first, written_by)
+    assert not told(shard)
+    kept(lake, audited(lake, truthful(), per_stratum=20), written_by)
+    assert told(shard)
+    # A shard that another classifier scored was not looked at, though this audit is the newest.
+    [other] = write_scored(lake, [Scored(number, 4, scorer="head@2") for number in range(4)])
+    assert not told(other)
+    assert told(shard)

@@ -9,6 +9,7 @@ import pytest
 
 from resources.lake import Lake, LakeSettings
 from safety_assets.audit.sampling import corpus_strata, draw_sample, strata_of
+from safety_assets.batches import record_batches
 from tests.audit.scored_lake import SCORER, corpus, write_scored
 
 DOCUMENTS = corpus(
@@ -55,6 +56,22 @@ def test_every_stratum_gives_as_many_as_asked_or_all_it_has(lake):
     assert len({one.document_id for one in sample}) == len(sample)
     texts = {f"d{one.number}": (one.text, one.score) for one in DOCUMENTS}
     assert all(texts[one.document_id] == (one.text, one.score) for one in sample)
+
+
+def test_an_audit_reads_scores_at_their_version_and_only_of_the_texts_that_were_scored(lake, written_by):
+    [key] = write_scored(lake, DOCUMENTS, 1)
+    scores, before = lake.version("scored_fineweb", key), drawn(lake, [key])
+    write_scored(lake, [replace(one, score=2) for one in DOCUMENTS], 1)
+    assert {one.score for one in drawn(lake, [key])} == {2}
+    assert draw_sample(lake, SCORER, [key], 2, scores, per_stratum=5, seed=0) == before
+    assert {score for score, _ in corpus_strata(lake, SCORER, [key], 2, scores)} == {0, 4, 5}
+    # Another text under the same id was never scored.
+    with lake.read("fineweb", partition=key) as reader:
+        rows = reader.read_all().to_pylist()
+    rewritten = [row | {"text": "Another page.", "text_hash": f"{n:064x}"} for n, row in enumerate(rows)]
+    lake.replace_partition("fineweb", record_batches(rewritten, lake.schema("fineweb")), written_by(key))
+    assert drawn(lake, [key]) == []
+    assert corpus_strata(lake, SCORER, [key], 2) == {}
 
 
 def test_small_sources_count_together_and_no_scored_document_is_missing(lake):

@@ -43,8 +43,9 @@ class Audits:
 
     def labels(self, name: str, score: int) -> str:
         """The sample that an audit writes, every document labelled ``score``; gives the file's path."""
-        [made] = self.audit("labels").get_asset_materialization_events()
-        sample = Path(made.materialization.metadata["sample"].value)
+        # Whether its audit is kept or not.
+        self.audit("labels")
+        [sample] = (self.home.path / "audit").glob("sample-*.jsonl")
         lines = sample.read_text("utf-8").splitlines()
         path = self.home.path / name
         path.write_text("".join(f"{json.dumps(json.loads(line) | {'score': score})}\n" for line in lines))
@@ -123,6 +124,11 @@ def test_scores_found_wrong_are_not_refused_but_with_a_reason_that_is_kept(audit
     # The reason was that run's: the next one is asked for its own.
     assert "precision_floor" in refusal(audits.refuse())
     assert_card_tells(audits, "refuseweb", BECAUSE, "harmless.jsonl")
+    # A run whose judge knows none of them, as the default one, does not lift it.
+    there = audits.lake.version("score_audit", "all")
+    assert not audits.audit("labels").success
+    assert audits.lake.version("score_audit", "all") == there
+    assert "precision_floor" in refusal(audits.refuse())
 
 
 def test_scores_found_right_are_refused(audits):

@@ -31,7 +31,10 @@ def test_a_disguised_threat_is_read_as_the_threat_it_is(reader, name):
 
 
 def test_disguises_alone_make_nothing_unsafe(reader):
-    assert [read.level for read in reader.read(list(disguises(CALM * 3).values()))] == [0, 0, 0, 0]
+    apart = " ".join(CALM * 3)
+    backwards = " ".join(word[::-1] for word in (CALM * 3).split())
+    read = reader.read([*disguises(CALM * 3).values(), apart, backwards, ".".join(CALM * 3)])
+    assert [found.level for found in read] == [0] * 7
 
 
 def test_segments_cover_the_page_as_it_was_written_and_are_never_above_it(reader):
