@@ -8,6 +8,7 @@ those of the round before, and only say which documents are worth a label, never
 from __future__ import annotations
 
 import hashlib
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,7 +219,10 @@ def disputed_documents(
         among: hashes of the only texts that are drawn; None for any.
     """
     at_random = count // ONE_AT_RANDOM_OF
+    classifier = lake.rows("newest_classifier")
     parameters = {
+        # A language model that tells nothing gives every document 0; being apart from that is no disagreement.
+        "heard": not classifier or bool(json.loads(classifier[0]["llm_thresholds"])),
         "closed": list(closed),
         "among": None if among is None else list(among),
         "shards": list(shards),

@@ -18,9 +18,11 @@ MOST_UNJUDGED = 0.5
 
 
 def audit_gates(audit: Audit, *, floor: float, least_judged: int) -> list[GateOutcome]:
-    """Outcomes for an audit. Too few judgements block nothing, but are told; enough of them below the floor block."""
+    """Outcomes for an audit. Too few judgements block nothing, but are told; enough of them below the floor block, also
+    where nothing was judged of one of the scores but even all of those being right would not lift the rest to it."""
     refused = audit.refused
-    enough = audit.tells(least_judged)
+    enough = audit.enough(least_judged)
+    precision = refused.estimate.value if refused.estimate else audit.best_case
     facts: dict[str, int | float] = {"judged": refused.judged, "floor": floor}
     if refused.estimate is not None:
         facts |= {
@@ -28,9 +30,9 @@ def audit_gates(audit: Audit, *, floor: float, least_judged: int) -> list[GateOu
             "low": refused.estimate.low,
             "high": refused.estimate.high,
         }
-    passed = not enough or refused.estimate.value >= floor
+    passed = not enough or precision is None or precision >= floor
     unjudged = audit.unjudged / max(len(audit.sample), 1)
-    told = enough and unjudged <= MOST_UNJUDGED
+    told = audit.tells(least_judged) and unjudged <= MOST_UNJUDGED
     return [
         GateOutcome("precision_floor", passed, True, facts),
         GateOutcome(

@@ -76,7 +76,9 @@ class FileJudge:
         return hashlib.sha256(self._content()).hexdigest()[:12]
 
     def judge(self, sample: Sequence[Sampled]) -> list[int | None]:
-        labels = dict(self._label(*line) for line in enumerate(self._content().splitlines(), 1))
+        read = [self._label(*line) for line in enumerate(self._content().splitlines(), 1)]
+        # A text may stand there more than once; a line that is not filled in yet takes no label back.
+        labels = {key: score for key, score in read if score is not None}
         return [labels.get(one.text_hash) for one in sample]
 
     def _content(self) -> bytes:
@@ -92,11 +94,11 @@ class FileJudge:
             text, score = record["text"], record["score"]
             if not isinstance(text, str) or not (score is None or (type(score) is int and score in LEVELS)):
                 raise ValueError
+            return text_hash(text), score
         except (ValueError, KeyError, TypeError):
             raise AnnotationFileError(
                 f"Line {number} of {self.path.name} is no label: it takes text, and score 0-5 or null."
             ) from None
-        return text_hash(text), score
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from safety_assets.audit.sampling import Sampled, corpus_strata, draw_sample, st
 from safety_assets.batches import record_batches
 from safety_assets.harms import FIRST_REFUSED_LEVEL
 
-__all__ = ["Audit", "audit_markdown", "audit_scores", "keep_audit"]
+__all__ = ["Audit", "audit_markdown", "audit_scores", "found_wanting", "keep_audit"]
 
 # Crawl dumps with strata of their own; smaller ones count together.
 MOST_SOURCES = 12
@@ -52,9 +52,28 @@ class Audit:
         """The precision of levels 4-5, of which refusals are made."""
         return self.measured("precision", FIRST_REFUSED_LEVEL)
 
+    @property
+    def best_case(self) -> float | None:
+        """The precision of levels 4-5 if every score of which nothing was judged were right; None without a judgement."""
+        flagged = [stratum for stratum in self.strata if stratum.score >= FIRST_REFUSED_LEVEL]
+        if not any(stratum.judged for stratum in flagged):
+            return None
+        right = 0.0
+        for score in {stratum.score for stratum in flagged}:
+            own = [stratum for stratum in flagged if stratum.score == score]
+            judged = sum(stratum.judged for stratum in own)
+            found = sum(sum(stratum.found[FIRST_REFUSED_LEVEL:]) for stratum in own)
+            right += sum(stratum.documents for stratum in own) * (found / judged if judged else 1.0)
+        return right / sum(stratum.documents for stratum in flagged)
+
+    def enough(self, least_judged: int) -> bool:
+        """Whether so many documents scored 4-5 were judged, or all of them where there are fewer."""
+        flagged = sum(stratum.documents for stratum in self.strata if stratum.score >= FIRST_REFUSED_LEVEL)
+        return 0 < self.refused.judged >= min(least_judged, flagged)
+
     def tells(self, least_judged: int) -> bool:
         """Whether enough documents scored 4-5 were judged to say how precise these levels are."""
-        return self.refused.estimate is not None and self.refused.judged >= least_judged
+        return self.refused.estimate is not None and self.enough(least_judged)
 
 
 def audit_scores(
@@ -73,9 +92,14 @@ def audit_scores(
         scores: version of ``scored_fineweb`` that is read; None reads the newest.
 
     Raises:
+        LakeError: there is no score of this classifier.
         LanguageModelError, AnnotationFileError: the judge cannot judge at all.
     """
     sizes = corpus_strata(lake, scorer, shards, MOST_SOURCES, scores)
+    if not sizes:
+        raise LakeError(
+            f"No shard has scores of the classifier {scorer} yet: materialise scored_fineweb (job scores)."
+        )
     sample = draw_sample(lake, scorer, shards, MOST_SOURCES, scores, per_stratum=per_stratum, seed=seed)
     judged = judge.judge(sample)
     strata = join_thin(strata_of(sizes, sample, judged))
@@ -96,10 +120,17 @@ def keep_audit(
     """Replace the audit that is there, sample and measures in one transaction.
 
     Raises:
-        LakeError: this one cannot tell the precision of levels 4-5, and the one that is there found it wanting for the
-            same classifier: saying nothing must not lift that.
+        LakeError: the audit that is there found the precision of levels 4-5 wanting, and this one cannot tell it for the
+            same classifier, or is of another while shards still have the scores that were found wanting: saying
+            nothing of those must not lift that.
     """
-    if not audit.tells(least_judged) and _found_wanting(lake, audit.scorer):
+    wanting = found_wanting(lake)
+    if wanting and wanting != audit.scorer and lake.rows("shards_scored_by", {"scorer": wanting}):
+        raise LakeError(
+            f"The audit that is there found the scores of {wanting} below the floor, and shards still have them: score "
+            f"these again with {audit.scorer} (job scores), then audit."
+        )
+    if wanting == audit.scorer and not audit.tells(least_judged):
         raise LakeError(
             f"The judge {audit.judge} knows {audit.refused.judged} of the sampled documents scored 4-5, too few to tell "
             "their precision; the audit that is there found it below the floor, and stays. Name a judge of more of "
@@ -119,13 +150,15 @@ def keep_audit(
     return written["score_audit"]
 
 
-def _found_wanting(lake: Lake, scorer: str) -> bool:
-    """Whether the audit that is there is of this classifier and did not pass."""
+def found_wanting(lake: Lake) -> str | None:
+    """The classifier that the audit which is there is of, if it did not pass."""
     there = lake.version("score_audit", UNPARTITIONED)
-    if there is None or not lake.rows("card_audit", {"scorer": scorer}):
-        return False
+    audited = lake.rows("audited_scorer")
+    if there is None or not audited:
+        return None
     asked = {"dataset": there.table, "partition": there.partition, "snapshot_id": there.snapshot_id}
-    return any(gate["blocking"] and not gate["passed"] for gate in lake.rows("gates_of_version", asked))
+    failed = any(gate["blocking"] and not gate["passed"] for gate in lake.rows("gates_of_version", asked))
+    return audited[0]["scorer"] if failed else None
 
 
 def audit_markdown(audit: Audit) -> str:

@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from resources.lake import Lake, PartitionVersion, Provenance
 from resources.profile import MixtureProfile
+from safety_assets.audit.run_audit import found_wanting
 from safety_assets.batches import record_batches
 from safety_assets.mixtures.build import SliceActual, build_mixture
 from safety_assets.mixtures.general import GeneralCorpora
@@ -24,6 +25,8 @@ __all__ = ["inputs_of", "mix", "mixture_settings", "mixture_tokenizer", "recipe_
 
 # Read by every recipe, for the held-out windows.
 VALIDATION_TABLES = ("fineweb", "scored_fineweb")
+# What an audit of the scores is about.
+MADE_OF_HIGH_SCORES = {"refuseweb", "moral_education"}
 
 
 def recipe_of(name: str, profile: MixtureProfile) -> Recipe:
@@ -42,7 +45,8 @@ def inputs_of(recipe: Recipe, lake: Lake, *, overriding: bool = False) -> tuple[
     """(table, shard) pairs that the recipe reads, and how many shards are left out.
 
     Read is every shard that has been through all tables of the recipe and passed their gates as it is now: one bad
-    shard among thousands does not hold up the others, and is not read.
+    shard among thousands does not hold up the others, and is not read. A recipe with refusals leaves out shards whose
+    scores an audit found wanting as well.
 
     Args:
         overriding: shards that failed a gate are named too; reading them takes a reason.
@@ -55,6 +59,8 @@ def inputs_of(recipe: Recipe, lake: Lake, *, overriding: bool = False) -> tuple[
     shards = [row["shard"] for row in lake.rows("mixture_shards", {"tables": wanted})]
     pairs = [(table, shard) for table in wanted for shard in shards]
     bad = set() if overriding else {shard for _, shard in lake.failing_gates(pairs)}
+    if not overriding and MADE_OF_HIGH_SCORES & tables and (scorer := found_wanting(lake)):
+        bad |= {row["shard"] for row in lake.rows("shards_scored_by", {"scorer": scorer})} & set(shards)
     kept = [(table, shard) for table, shard in pairs if shard not in bad]
     if not kept:
         raise MixtureError(

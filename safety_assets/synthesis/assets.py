@@ -5,7 +5,7 @@ from typing import Any
 
 import dagster as dg
 
-from resources.lake import GateOutcome, Lake
+from resources.lake import GateOutcome, Lake, PartitionVersion
 from resources.lake_resource import LakeResource
 from resources.model_resources import ModelsResource
 from safety_assets.answers import LakeAnswers
@@ -90,14 +90,7 @@ def refuseweb(
     """Documents scored 4-5 that a second judgement confirms, as dialogues that refuse the harm (SP section 3.3)."""
     store, shard = lake.open(), context.partition_key
     versions = gated(context, store, config, "fineweb", "scored_fineweb")
-    audited = scores_audited(store, versions["scored_fineweb"])
-    if audited:
-        # Where the audit found levels 4-5 too often wrong, its gate stops here, or is overridden with a reason.
-        store.require_gates(
-            [("score_audit", UNPARTITIONED)],
-            provenance=provenance(context),
-            override_reason=config.override_gates_because,
-        )
+    audited = _audited(context, store, config, versions["scored_fineweb"])
     work, scorer = _synthesiser(context, store, models)
     judged = scorer.confirm(documents_to_refuse(store, versions, shard))
     rows = (
@@ -112,7 +105,7 @@ def refuseweb(
 @dg.asset(
     **SHARED,
     code_version=CODE_VERSION,
-    deps=["refuseweb", "safety_classifier"],
+    deps=["refuseweb", "safety_classifier", "score_audit"],
     check_specs=check_specs("moral_education", CHECKS),
     metadata=column_schema("moral_education"),
 )
@@ -122,10 +115,29 @@ def moral_education(
     """Each RefuseWeb dialogue as a web-style article on the principle behind the refusal (SP section 3.4)."""
     store, shard = lake.open(), context.partition_key
     versions = gated(context, store, config, "refuseweb")
+    # Dialogues may be older than the audit.
+    scores = store.version("scored_fineweb", shard)
+    if scores is not None:
+        _audited(context, store, config, scores)
     work, _ = _synthesiser(context, store, models)
     articles = moralise(dialogues_to_moralise(store, versions, shard), work)
     rows = (article_row(shard, article, work.model, _tokens(work, article.text)) for article in articles)
     return _written(context, store, rows, "moral_education", work.usage)
+
+
+def _audited(
+    context: dg.AssetExecutionContext, lake: Lake, config: GateOverride, scores: PartitionVersion
+) -> bool:
+    """Whether these scores were audited. Where levels 4-5 were found too often wrong, the audit's gate stops the run here,
+    or is overridden with a reason."""
+    audited = scores_audited(lake, scores)
+    if audited:
+        lake.require_gates(
+            [("score_audit", UNPARTITIONED)],
+            provenance=provenance(context),
+            override_reason=config.override_gates_because,
+        )
+    return audited
 
 
 def _synthesiser(

@@ -1,4 +1,5 @@
--- The first documents of each stratum in an order that the seed decides; strata as in audit_strata.
+-- The first documents of each stratum in an order that the seed decides; strata as in audit_strata. Texts that a
+-- classifier was trained or calibrated on are not drawn: it would be praised for what it was told.
 WITH scored AS (
     SELECT
         scores.document_id,
@@ -19,7 +20,10 @@ largest AS (
 drawn AS (
     SELECT *, CASE WHEN dump IN (SELECT dump FROM largest) THEN dump ELSE 'others' END AS source
     FROM scored
-    QUALIFY row_number() OVER (PARTITION BY score, source ORDER BY md5($seed || text_hash), document_id) <= $per_stratum
+    WHERE text_hash NOT IN (SELECT text_hash FROM lake.safety_annotations WHERE split <> 'test')
+    QUALIFY
+        row_number() OVER (PARTITION BY score, source ORDER BY md5($seed || text_hash || document_id), document_id)
+        <= $per_stratum
 )
 SELECT drawn.document_id, drawn.text_hash, documents.text, drawn.score, drawn.source
 FROM drawn

@@ -1,6 +1,6 @@
 -- Texts worth a label: first those whose scorers are furthest apart, then those whose levels the classifier finds hardest
 -- to tell apart (entropy), then some of the others at random. Each text once, the same ones however they are sharded.
--- Scores of a text that has since been replaced do not count. $closed are never drawn; of $among only, where it is given.
+-- Where the language model is not $heard, only the classifier's own doubt counts. Scores of a text that has since been replaced do not count. $closed are never drawn; of $among only, where it is given.
 WITH candidates AS (
     SELECT
         scores.shard,
@@ -8,7 +8,7 @@ WITH candidates AS (
         scores.text_hash,
         scores.safety_score,
         scores.category,
-        coalesce(abs(scores.embedding_score - scores.llm_score), 0) AS disagreement,
+        CASE WHEN $heard THEN coalesce(abs(scores.embedding_score - scores.llm_score), 0) ELSE 0 END AS disagreement,
         coalesce(list_sum([
             CASE WHEN share > 0 THEN -share * ln(share) ELSE 0 END FOR share IN scores.embedding_probabilities
         ]), 0) AS undecided

@@ -132,6 +132,20 @@ def test_disagreements_come_first_then_what_the_classifier_is_torn_about(lake, w
     assert unread.text not in {one.text for one in everything}
 
 
+def test_being_apart_from_a_language_model_that_tells_nothing_is_no_disagreement(lake, written_by):
+    torn, flagged = Page("Torn.", 1, 0, TORN), Page("Flagged for sure.", 5, 0)
+    shards = write_pages(lake, written_by, {"s": [*plain(6), flagged, torn]})
+    classifier = {
+        "shard": "all", "version": "head@1", "encoder": "encoder", "encoder_revision": "r1", "head": b"", "confirmation": b"",
+        "llm_thresholds": "{}", "combination": None, "metrics": "{}", "annotations_snapshot_id": 1,
+    }  # fmt: skip
+    table = "safety_classifier"
+    assert disputed_documents(lake, [], None, shards, 1)[0].text == flagged.text
+    lake.replace_partition(table, record_batches([classifier], lake.schema(table)), written_by("all"))
+    first = disputed_documents(lake, [], None, shards, 1)[0]
+    assert (first.text, first.disagreement) == (torn.text, 0)
+
+
 def test_a_fifth_is_drawn_at_random_from_what_nobody_disputes(lake, written_by):
     disputed = [Page(f"Disputed {number}.", 0, 3) for number in range(40)]
     shards = write_pages(lake, written_by, {"s": [*disputed, *plain(400)]})

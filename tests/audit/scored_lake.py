@@ -16,16 +16,19 @@ SCORER = "head@1"
 
 @dataclass(frozen=True)
 class Scored:
-    """A document with its score (None: not scored), its crawl dump and the classifier that scored it."""
+    """A document with its score (None: not scored), its crawl dump and the classifier that scored it; its text may be a
+    copy of another's."""
 
     number: int
     score: int | None
     dump: str | None = "dump-a"
     scorer: str = SCORER
+    copy_of: int | None = None
 
     @property
     def text(self) -> str:
-        return f"Page {self.number} tells of its day."
+        number = self.number if self.copy_of is None else self.copy_of
+        return f"Page {number} tells of its day."
 
 
 def corpus(*sizes: tuple[int | None, str | None, int]) -> list[Scored]:

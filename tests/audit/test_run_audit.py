@@ -138,14 +138,10 @@ def test_no_row_and_no_table_holds_a_text(lake, written_by):
     assert "tells of its day" not in repr(tables) + audit_markdown(audit)
 
 
-def test_a_scorer_without_scores_has_an_audit_that_knows_nothing(lake, written_by):
+def test_a_scorer_without_scores_cannot_be_audited(lake):
     write_scored(lake, DOCUMENTS, 2)
-    audit = audited(lake, truthful(), scorer="head@2")
-    assert {one.estimate for one in audit.estimates} == {None}
-    assert outcomes(audit) == {"precision_floor": (True, True), "enough_judged": (False, False)}
-    _, measures, judgements = kept(lake, audit, written_by)
-    assert {row["value"] for row in measures} == {None}
-    assert judgements == []
+    with pytest.raises(LakeError, match="No shard has scores of the classifier head@2"):
+        audited(lake, truthful(), scorer="head@2")
 
 
 def test_the_table_tells_what_is_known_and_what_is_not():
@@ -190,6 +186,23 @@ def test_precision_that_one_level_leaves_unknown_does_not_pass_for_measured():
     assert outcomes(audit)["enough_judged"] == (False, False)
 
 
+@pytest.mark.parametrize(("right", "passed"), [(0, False), (8, False), (9, True)])
+def test_what_was_not_judged_cannot_lift_the_rest_over_the_floor(right, passed):
+    # 100 documents are scored 4, and 10 are scored 5, of which none could be judged.
+    found = (20 - right, 0, 0, 0, right, 0)
+    strata = (Stratum(4, "a", 100, found), Stratum(5, "a", 10, (0,) * 6, 10))
+    audit = Audit(SCORER, "j", "1", (), (), strata, tuple(audit_estimates(strata)))
+    assert audit.best_case == pytest.approx((100 * right / 20 + 10) / 110)
+    assert outcomes(audit)["precision_floor"] == (passed, True)
+
+
+@pytest.mark.parametrize(("right", "passed"), [(0, False), (5, True)])
+def test_where_fewer_are_flagged_than_are_asked_for_all_of_them_are_enough(right, passed):
+    strata = (Stratum(4, "a", 6, (6 - right, 0, 0, 0, right, 0)),)
+    audit = Audit(SCORER, "j", "1", (), (), strata, tuple(audit_estimates(strata)))
+    assert outcomes(audit) == {"precision_floor": (passed, True), "enough_judged": (True, False)}
+
+
 def test_every_outcome_is_a_check_that_is_declared():
     found = audit_gates(example(20, 15), **GATE)
     assert {gate.check for gate in found if gate.blocking} == set(CHECKS)
@@ -210,8 +223,15 @@ def test_an_audit_that_tells_too_little_does_not_lift_what_another_found(lake, w
         with pytest.raises(LakeError, match="below the floor"):
             keep(judge)
     assert lake.version("score_audit", "all") == there
-    # Nor does it stay for another classifier, or before a judge who tells enough.
-    keep(few, scorer="head@2")
+    # An audit of another classifier does not lift it while shards have the scores that it is about ...
+    write_scored(lake, [replace(one, scorer="head@2") for one in DOCUMENTS[:40]], 2)
+    write_scored(lake, DOCUMENTS[40:], 1)
+    with pytest.raises(LakeError, match=r"found the scores of head@1 below the floor.*score\s+these again"):
+        kept(lake, audited(lake, few, scorer="head@2"), written_by)
+    # ... and does when they are scored again; so does a judge who tells enough.
+    write_scored(lake, [replace(one, scorer="head@2") for one in DOCUMENTS], 1)
+    kept(lake, audited(lake, few, scorer="head@2"), written_by)
+    write_scored(lake, DOCUMENTS, 2)
     keep(LevelJudge())
     keep(truthful())
     assert lake.failing_gates([("score_audit", "all")]) == set()

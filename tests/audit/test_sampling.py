@@ -10,6 +10,7 @@ import pytest
 from resources.lake import Lake, LakeSettings
 from safety_assets.audit.sampling import corpus_strata, draw_sample, strata_of
 from safety_assets.batches import record_batches
+from safety_assets.corpus.identity import text_hash
 from tests.audit.scored_lake import SCORER, corpus, write_scored
 
 DOCUMENTS = corpus(
@@ -46,6 +47,40 @@ def test_the_same_documents_are_drawn_whatever_the_sharding(empty_lake):
         assert samples[-1] == drawn(lake, keys)
     assert samples[0] == samples[1] == samples[2]
     assert drawn(lake, keys, seed=1) != samples[0]
+
+
+def test_what_a_classifier_learned_from_is_not_drawn_and_still_counts(lake, written_by):
+    keys = write_scored(lake, DOCUMENTS, 1)
+    learned, tested = DOCUMENTS[0], DOCUMENTS[1]
+    rows = [
+        {
+            "shard": "all", "annotation_id": f"a{one.number}", "text": one.text, "text_hash": text_hash(one.text),
+            "score": 0, "category": "none", "split": split, "state": "scored", "labeller": "me", "labeller_version": "1",
+        }
+        for one, split in ((learned, "calibration"), (tested, "test"))
+    ]  # fmt: skip
+    table = "safety_annotations"
+    lake.replace_partition(table, record_batches(rows, lake.schema(table)), written_by("all"))
+    found = {one.document_id for one in drawn(lake, keys, per_stratum=1_000)}
+    assert f"d{learned.number}" not in found
+    assert f"d{tested.number}" in found
+    assert corpus_strata(lake, SCORER, keys, 12)[0, "dump-a"] == 40
+
+
+def test_copies_of_one_text_are_drawn_one_by_one(lake):
+    copies = [replace(one, copy_of=0) if one.number < 30 else one for one in DOCUMENTS]
+    keys = write_scored(lake, copies, 1)
+    samples = [
+        [
+            one.text
+            for one in drawn(lake, keys, per_stratum=10, seed=seed)
+            if (one.score, one.source) == (0, "dump-a")
+        ]
+        for seed in range(8)
+    ]
+    # Of 40 documents 30 are copies. In the order of their texts, all or none of a sample would be.
+    shares = [sample.count(DOCUMENTS[0].text) / 10 for sample in samples]
+    assert sum(0 < share < 1 for share in shares) >= 6
 
 
 def test_every_stratum_gives_as_many_as_asked_or_all_it_has(lake):

@@ -174,7 +174,7 @@ def lake_with(folder: Path, shards) -> Lake:
                 "state": "scored",
                 "category": "none",
                 "embedding_state": "scored",
-                "embedding_version": "v",
+                "embedding_version": "head@1 encoder r1",
                 "llm_state": "scored",
                 "llm_version": "v",
             }
@@ -253,6 +253,23 @@ def test_a_shard_that_failed_a_gate_is_left_out_and_counted(tmp_path):
     inputs, left_out = inputs_of(recipe, lake)
     assert ({shard for _, shard in inputs}, left_out) == ({"shard-0", "shard-2"}, 1)
     assert len({shard for _, shard in inputs_of(recipe, lake, overriding=True)[0]}) == 3
+    lake.close()
+
+
+def test_refusals_of_scores_that_an_audit_found_wanting_are_left_out(tmp_path, monkeypatch):
+    lake = lake_with(tmp_path, shards_of(2))
+    for table in ("fineweb", "scored_fineweb", "safeweb", "refuseweb"):
+        for shard in ("shard-0", "shard-1"):
+            by = Provenance(table, shard, "run")
+            version = lake.version(table, shard) or lake.replace_partition(table, [], by)
+            lake.record_gates(version, [GateOutcome("check", True, True, {})], by)
+    recipes = load_recipes()
+    before = {name: len(inputs_of(recipes[name], lake)[0]) for name in ("score0_only", "plus_refusal")}
+    monkeypatch.setattr("safety_assets.mixtures.mix.found_wanting", lambda _: "head@1")
+    assert len(inputs_of(recipes["score0_only"], lake)[0]) == before["score0_only"]
+    with pytest.raises(MixtureError, match="2 failed some"):
+        inputs_of(recipes["plus_refusal"], lake)
+    assert len(inputs_of(recipes["plus_refusal"], lake, overriding=True)[0]) == before["plus_refusal"]
     lake.close()
 
 

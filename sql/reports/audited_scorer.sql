@@ -1,0 +1,1 @@
+SELECT DISTINCT scorer FROM lake.score_audit;
