@@ -12,6 +12,7 @@ import re
 import secrets
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from resources.errors import LanguageModelError
 from resources.language_model import Prompt
@@ -90,17 +91,29 @@ class ChatTokenizer:
     def _pieces(self, roles: tuple[str, ...]) -> list[list[int] | int]:
         if roles not in self._rendered:
             mark = secrets.token_hex(16)
-            chat = [{"role": role, "content": f"{mark}{index};"} for index, role in enumerate(roles)]
-            try:
-                text = self._template.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
-            except Exception as error:  # templates raise whatever their authors chose
+            marks = [f"{mark}{index};" for index in range(len(roles))]
+            text = self._templated(roles, marks)
+            if not all(one in text for one in marks):
+                # Templates of models that also see pictures print only content that comes in typed parts.
+                text = self._templated(roles, [[{"type": "text", "text": one}] for one in marks])
+            if not all(one in text for one in marks):
                 raise LanguageModelError(
-                    f"The model's chat template refuses the roles {', '.join(roles) or '(none)'}: "
-                    f"{type(error).__name__}. Change the prompt's roles or use another model."
-                ) from error
+                    f"The model's chat template leaves out some of the messages of {', '.join(roles)}: what was asked "
+                    "would not be read. Change the prompt's roles or use another model."
+                )
             parts = re.split(rf"{mark}(\d+);", text)  # template, number, template, number, …, template
             self._rendered[roles] = [
                 int(part) if odd % 2 else self._control.encode(part, add_special_tokens=False).ids
                 for odd, part in enumerate(parts)
             ]
         return self._rendered[roles]
+
+    def _templated(self, roles: Sequence[str], contents: Sequence[Any]) -> str:
+        chat = [{"role": role, "content": content} for role, content in zip(roles, contents, strict=True)]
+        try:
+            return self._template.apply_chat_template(chat, tokenize=False, add_generation_prompt=True)
+        except Exception as error:  # templates raise whatever their authors chose
+            raise LanguageModelError(
+                f"The model's chat template refuses the roles {', '.join(roles) or '(none)'}: "
+                f"{type(error).__name__}. Change the prompt's roles or use another model."
+            ) from error

@@ -131,13 +131,36 @@ def test_decoding_keeps_the_space_before_the_first_word(tokenizer):
     assert tokenizer.decode([1, *ids, 2]) == " and so on"
 
 
-def test_a_template_that_refuses_the_roles_is_named(real, tmp_path):
+def with_template(real, folder, template: str) -> ChatTokenizer:
+    """The model's tokenizer with another chat template."""
     settings = json.loads((real.folder / "tokenizer_config.json").read_text())
-    settings["chat_template"] = "{{ raise_exception('no') }}"
-    (tmp_path / "tokenizer.json").write_bytes((real.folder / "tokenizer.json").read_bytes())
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(settings))
+    settings["chat_template"] = template
+    (folder / "tokenizer.json").write_bytes((real.folder / "tokenizer.json").read_bytes())
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    (folder / "chat_template.jinja").unlink(missing_ok=True)
+    return ChatTokenizer(folder)
+
+
+def test_a_template_that_refuses_the_roles_is_named(real, tmp_path):
+    tokenizer = with_template(real, tmp_path, "{{ raise_exception('no') }}")
     with pytest.raises(LanguageModelError, match="refuses the roles user"):
-        ChatTokenizer(tmp_path).encode(prompt("hello"))
+        tokenizer.encode(prompt("hello"))
+
+
+def test_a_template_of_typed_parts_is_given_typed_parts(real, tmp_path):
+    template = (
+        "{% for message in messages %}[{{ message['role'] }}]"
+        "{% for part in message['content'] %}{% if part['type'] == 'text' %}{{ part['text'] }}{% endif %}{% endfor %}"
+        "{% endfor %}"
+    )
+    tokenizer = with_template(real, tmp_path, template)
+    assert tokenizer.decode(tokenizer.encode(prompt("hello there"))) == "[user]hello there"
+
+
+def test_a_template_that_leaves_the_message_out_is_an_error(real, tmp_path):
+    tokenizer = with_template(real, tmp_path, "Nothing of it.")
+    with pytest.raises(LanguageModelError, match="leaves out"):
+        tokenizer.encode(prompt("hello"))
 
 
 # -- scoring -------------------------------------------------------------------------------------------------
