@@ -14,7 +14,7 @@ CLASSIFIER_CHECKS = {
 SCORE_CHECKS = {
     "conservation": "Every document of the shard has exactly one row, for exactly its text.",
     "fail_closed": "A document has a score if and only if both scorers scored it: the higher of the two, unless they are combined.",
-    "segments": "Every scored document has labels for its segments, and none of them is above the document's score.",
+    "segments": "Every scored document has labels for its segments, and none of them is above its embedding score.",
     "score_states": "Most documents could be scored.",
 }
 # Recall of level 3 and above on the held-out seeds; a broken encoder or head falls far below.

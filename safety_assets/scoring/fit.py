@@ -26,7 +26,7 @@ from safety_assets.scoring.llm_scorer import (
     fit_llm_calibration,
 )
 from safety_assets.scoring.metrics import metrics_of
-from safety_assets.scoring.operating_points import Choice, operating_point, sweep
+from safety_assets.scoring.operating_points import operating_point, sweep
 from safety_assets.scoring.reading import DocumentReader
 from safety_assets.scoring.sweep_page import SweepReport
 from safety_assets.scoring.weights import softmax
@@ -93,9 +93,10 @@ def fit_classifier(
         )
         for split in ("calibration", "test")
     }
-    choice = _choice(reading, held_out, settings.recall_target)
-    if choice and choice.point:
-        reading = DocumentReader(encoder, _with_threshold(reading.classifier, choice.point.threshold))
+    if settings.recall_target is not None:
+        harm = _embedding_opinions(reading, held_out).probabilities
+        least = _threshold_for(settings.recall_target, harm, held_out.scores)
+        reading = DocumentReader(encoder, _with_threshold(reading.classifier, least))
     classifier = reading.classifier
     llm = fit_llm_calibration(answers["calibration"].digits, held_out.scores)
     confirmation = train_confirmation(examples, answers["calibration"].odds, classifier.lexical)
@@ -104,6 +105,10 @@ def fit_classifier(
         for split, part in (("calibration", held_out), ("test", test))
     }
     combination = fit_combination(*opinions["calibration"], held_out.scores)
+    if settings.recall_target is not None and combination.informative:
+        together = combination.opinions(*opinions["calibration"]).probabilities
+        least = _threshold_for(settings.recall_target, together, held_out.scores)
+        combination = replace(combination, thresholds=_thresholds_with(combination.thresholds, least))
     report = _report(reading, opinions["test"], test.scores, combination, settings.recall_target)
     levels = np.array([read.level or 0 for read in reading.read(list(test.texts))])
     metrics = (
@@ -141,32 +146,34 @@ def _asked(
     )
 
 
-def _choice(reading: DocumentReader, held_out: Examples, target: float | None) -> Choice | None:
-    """The operating point for a recall target, on annotations that calibrate.
+def _threshold_for(target: float, probabilities: np.ndarray, scores: np.ndarray) -> float:
+    """Of P(level >= 3), the threshold that finds a share ``target`` of the annotations that calibrate.
 
     Raises:
         ValueError: the target is out of reach.
     """
-    if target is None:
-        return None
-    harm = _embedding_opinions(reading, held_out).probabilities[:, TARGET_LEVEL - 1]
+    harm = probabilities[:, TARGET_LEVEL - 1]
     known = np.isfinite(harm)
-    choice = operating_point(sweep(harm[known], held_out.scores[known] >= TARGET_LEVEL), target)
+    choice = operating_point(sweep(harm[known], scores[known] >= TARGET_LEVEL), target)
     if choice.point is None:
         raise ValueError(
             f"scoring.recall_target of {target:g}: {choice.reason} Lower it, or add annotations."
         )
-    return choice
+    return choice.point.threshold
+
+
+def _thresholds_with(thresholds: Mapping[int, float], least: float) -> dict[int, float]:
+    """The thresholds with this one of the target level; lower levels must not stand in its way."""
+    lowered = {
+        level: min(value, least) if level < TARGET_LEVEL else value for level, value in thresholds.items()
+    }
+    return {**lowered, TARGET_LEVEL: least}
 
 
 def _with_threshold(classifier: SafetyClassifier, least: float) -> SafetyClassifier:
-    """The classifier with this threshold of the target level; lower levels must not stand in its way."""
-    thresholds = {
-        level: min(value, least) if level < TARGET_LEVEL else value
-        for level, value in classifier.thresholds.items()
-    }
+    """The classifier with this threshold of the target level."""
     name = classifier.version.split("@")[0]
-    return replace(classifier, thresholds={**thresholds, TARGET_LEVEL: least}).identified(name)
+    return replace(classifier, thresholds=_thresholds_with(classifier.thresholds, least)).identified(name)
 
 
 def _embedding_opinions(reading: DocumentReader, part: Examples) -> Opinions:

@@ -30,6 +30,7 @@ ROUNDS = 3
 CATEGORY_STRENGTH = 10.0
 # Calibrating on fewer documents of level 3 and above, or below it, would follow chance; so would choosing on fewer in all.
 LEAST_TO_CALIBRATE = 20
+LEAST_OF_LEVEL = 5
 # Weight of the words beside a head that has only just been learned.
 LEXICAL_WEIGHT = 0.3
 
@@ -48,7 +49,7 @@ def retrain_head(
     if not len(train) or len(held_out) < LEAST_TO_CALIBRATE:
         return start
     moved = _best_head(start, DocumentReader(encoder, start), train, held_out, positive_weight)
-    return calibrated(moved, DocumentReader(encoder, moved), held_out)
+    return start if moved is start else calibrated(moved, DocumentReader(encoder, moved), held_out)
 
 
 def train_head(
@@ -78,9 +79,12 @@ def train_head(
     )
     reader = DocumentReader(encoder, start)
     votes, unsafe = reader.votes([plain_text(text).text for text in train.texts]), train.scores > 0
-    windows = np.array([votes.worst_window(index) for index in np.flatnonzero(unsafe)])
+    worst = {index: votes.worst_window(index) for index in np.flatnonzero(unsafe).tolist()}
+    read = {index: window for index, window in worst.items() if window is not None}
     category, categories = fit_linear(
-        votes.encoded.embeddings[windows], train.categories[unsafe], strength=CATEGORY_STRENGTH
+        votes.encoded.embeddings[list(read.values())],
+        train.categories[list(read)],
+        strength=CATEGORY_STRENGTH,
     )
     start = replace(start, category=category, categories=tuple(categories))
     head = replace(
@@ -91,7 +95,10 @@ def train_head(
 
 
 def calibrated(classifier: SafetyClassifier, reader: DocumentReader, held_out: Examples) -> SafetyClassifier:
-    """The classifier with probabilities and thresholds from held-out annotations, where there are enough of them."""
+    """The classifier with probabilities and thresholds from held-out annotations, where there are enough of them.
+
+    A level that few of them reach keeps its threshold: fitted on none, it would never be given again.
+    """
     high = int((held_out.scores >= 3).sum())
     if min(high, len(held_out) - high) < LEAST_TO_CALIBRATE:
         return classifier
@@ -100,7 +107,12 @@ def calibrated(classifier: SafetyClassifier, reader: DocumentReader, held_out: E
     logits, scores = logits[usable], held_out.scores[usable]
     calibration = fit_calibration(logits, scores)
     thresholds = fit_thresholds(calibration.probabilities(logits), scores)
-    return replace(classifier, calibration=calibration, thresholds=thresholds)
+    kept = {
+        level: least
+        for level, least in classifier.thresholds.items()
+        if (scores >= level).sum() < LEAST_OF_LEVEL
+    }
+    return replace(classifier, calibration=calibration, thresholds={**thresholds, **kept})
 
 
 def _best_head(

@@ -49,13 +49,19 @@ def _named_forms() -> dict[str, str]:
 _FORMS = _named_forms() | {pair[0]: pair[1] for pair in _PHONETIC.split()}
 _LATIN_OF = str.maketrans(_FORMS | {pair[0]: pair[1] for pair in _OTHER.split()})
 
-# Never seen, in any script: soft hyphens, fillers, zero-width spaces, marks of direction, tags.
+# Never seen, in any script: soft hyphens, zero-width spaces, marks of direction, tags.
 _UNSEEN = re.compile(
-    "[\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\uffa0"
+    "[\u00ad\u034f\u061c\u17b4\u17b5\u180b-\u180f\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff"
     "\ufff9-\ufffb\U000e0000-\U000e0fff]+"
 )
-# Joiners and forms belong into other scripts and emoji; after a Latin, Greek, Cyrillic or Armenian letter they hide words.
-_MISPLACED = re.compile("(?<![\u0590-\U0010ffff])[\u200c\u200d\ufe00-\ufe0f]+")
+# No space to Unicode, but to a reader: fillers, and Braille without a dot.
+_BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]+")
+# Joiners and forms belong into other scripts and emoji; after a Latin, Greek, Cyrillic or Armenian letter, or another that
+# passes for Latin, they hide words.
+_PASSING = "".join(sorted(chr(code) for code in _LATIN_OF if code >= 0x590))
+_MISPLACED = re.compile(f"(?:(?<![\u0590-\U0010ffff])|(?<=[{_PASSING}]))[\u200c\u200d\ufe00-\ufe0f]+")
+# Readings of a word: one more changes few words, and each takes time.
+MOST_READINGS = 8
 # A flag of a region has six tag characters; more spell a hidden text.
 _TAGS = re.compile("[\U000e0020-\U000e007e]{8,}")
 _MARKS = "\u0300-\u036f\u0483-\u0489\u1ab0-\u1aff\u1dc0-\u1dff\u20d0-\u20f0\ufe20-\ufe2f"
@@ -94,8 +100,10 @@ def plain_word(word: str) -> str:
     """A word without what is not seen, with letters as they look. Reading it again changes nothing."""
     if _ORDINARY.fullmatch(word):
         return word
-    while (read := _read_once(word)) != word:
-        word = read
+    for _ in range(MOST_READINGS):
+        read, word = word, _read_once(word)
+        if read == word:
+            break
     letters = [sign for sign in word if sign.isalpha()]
     return word.translate(_WIDE_SIGNS) if letters and all(map(str.isascii, letters)) else word
 
@@ -118,7 +126,7 @@ def _few_marks(word: str) -> str:
 
 def _read_once(word: str) -> str:
     word = _TAGS.sub(lambda tags: "".join(chr(ord(tag) - 0xE0000) for tag in tags[0]), word)
-    word = _MISPLACED.sub("", _UNSEEN.sub("", word)).translate(_COMPATIBLE)
+    word = _BLANK.sub(" ", _MISPLACED.sub("", _UNSEEN.sub("", word))).translate(_COMPATIBLE)
     word = unicodedata.normalize("NFC", _few_marks(word) if len(word) > MOST_MARKS else word)
     if _PILED_MARKS.search(word):
         word = unicodedata.normalize("NFC", _ANY_MARK.sub("", unicodedata.normalize("NFD", word)))

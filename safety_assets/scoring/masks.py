@@ -11,6 +11,7 @@ import codecs
 import html
 import re
 from collections import Counter
+from collections.abc import Callable, Iterator
 from urllib.parse import unquote_to_bytes
 
 from safety_assets.scoring.look_alikes import reads_as_latin
@@ -28,6 +29,8 @@ _BASE64 = re.compile(
 )
 _HEX = re.compile(r"(?<![0-9a-zA-Z])(?:(?:0x|\\x)?[0-9a-fA-F]{2}[ ,:]?){12,}(?![0-9a-zA-Z])")
 _BINARY = re.compile(r"(?<![0-9])(?:[01]{8}[ ,]?){8,}(?![0-9])")
+# Lines of one word that may stand right below encoded text, as a greeting and a name do.
+WORDS_AFTER = 4
 # Of decoded text, the least share of letters and spaces.
 TEXT_SHARE = 0.8
 
@@ -131,12 +134,22 @@ def _without_percent(match: re.Match[str]) -> str:
 
 def _decoded_base64(match: re.Match[str]) -> str:
     block = match[0].rstrip("=")
-    # A line that follows may be an ordinary word.
-    for end in (len(block), block.rfind("\n"), block.find("\n")):
-        text = _text_of_base64("".join(block[:end].split())) if end > 0 else None
+    for end in _ends_of_base64(block):
+        text = _text_of_base64("".join(block[:end].split()))
         if text is not None:
             return f" {text} {match[0][end:].lstrip('=')}"
     return match[0]
+
+
+def _ends_of_base64(block: str) -> Iterator[int]:
+    """Where the encoded text may end: lines that follow may be ordinary words."""
+    end = len(block)
+    for _ in range(WORDS_AFTER + 1):
+        yield end
+        end = block.rfind("\n", 0, end)
+        if end <= 0:
+            return
+    yield block.find("\n")
 
 
 def _text_of_base64(encoded: str) -> str | None:
@@ -238,14 +251,24 @@ def _turned(text: str) -> str:
     for turned, turn in ((_ROTATED, _rotated), (_REVERSED, _mirrored)):
         if len(words & turned) > 1:
             lines = text.split("\n")
-            text = "\n".join(turn(line) if _is_turned(line, turned) else line for line in lines)
+            text = "\n".join(turn(line) if _is_turned(line, turned, turn) else line for line in lines)
     return text
 
 
-def _is_turned(line: str, turned: frozenset[str]) -> bool:
+def _is_turned(line: str, turned: frozenset[str], turn: Callable[[str], str]) -> bool:
+    """Whether turning makes more of the line English: a few turned words must not garble others that can be read."""
     words = line.lower().split()
     found = sum(word in turned for word in words)
-    return found >= COMMON_WORDS and found > 2 * sum(word in _COMMON for word in words)
+    return (
+        found >= COMMON_WORDS
+        and found > 2 * sum(word in _COMMON for word in words)
+        and _unlikely(turn(line)) < _unlikely(line)
+    )
+
+
+def _unlikely(line: str) -> int:
+    """How many pairs of letters are hardly ever found in English."""
+    return len(_RARE.findall(line.lower()))
 
 
 def _rotated(line: str) -> str:

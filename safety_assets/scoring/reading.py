@@ -7,8 +7,8 @@ reading alone: what they look like is no language, and a classifier of language 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 import numpy as np
@@ -91,6 +91,24 @@ class Votes:
         return int(first + self.logits[first:last].sum(1).argmax()) if last > first else None
 
 
+@dataclass(frozen=True)
+class _Readings:
+    """Both readings of some texts.
+
+    Attributes:
+        logits: (texts, 5) votes of the documents, the worse of both for each level; NaN where there is none.
+        plain: the first reading, as it stands.
+        legible: the same where windows that are mostly mask have no say.
+        hidden: the second reading, of the texts in ``places`` (text to place) alone.
+    """
+
+    logits: np.ndarray
+    plain: Votes
+    legible: Votes
+    hidden: Votes | None = None
+    places: Mapping[int, int] = field(default_factory=dict)
+
+
 def _garbled(votes: Votes, masked: Sequence[int]) -> np.ndarray:
     """(windows,) bool: of documents that hide something, the windows whose tokens are too short for words."""
     characters = np.array([len("".join(piece.split())) for piece in votes.pieces])
@@ -124,26 +142,27 @@ class DocumentReader:
 
     def document_logits(self, texts: Sequence[str]) -> np.ndarray:
         """(texts, 5) log-odds of levels 1-5 before calibration, the worse of both readings; NaN without a window."""
-        return self._both([plain_text(text) for text in texts])[0]
+        return self._both([plain_text(text) for text in texts]).logits
 
     def read(self, texts: Sequence[str]) -> list[ReadDocument]:
         """What the classifier says of each text, in order. Give a few hundred texts at a time."""
         plain = [plain_text(text) for text in texts]
-        logits, votes, second, hidden = self._both(plain)
+        both = self._both(plain)
+        logits, votes, first, second, hidden = both.logits, both.plain, both.legible, both.hidden, both.places
         reached = self.classifier.probabilities(logits)
         levels = self.classifier.levels(np.nan_to_num(reached))
         shares = level_probabilities(np.nan_to_num(reached))
         found = []
         for index in range(len(texts)):
-            worst = votes.worst_window(index)
+            worst = first.worst_window(index)
             if not np.isfinite(logits[index]).all() or worst is None:
                 found.append(ReadDocument())
                 continue
             level = int(levels[index])
-            read, window = votes, worst
+            read, window = first, worst
             twin = second.worst_window(hidden[index]) if second and index in hidden else None
             # The reading that decided about harm says of which category it is.
-            if twin is not None and second.documents[hidden[index]].sum() >= logits[index].sum():
+            if twin is not None and second.documents[hidden[index]].sum() >= first.documents[index].sum():
                 read, window = second, twin
             categories, shares_of = self.classifier.categorise(read.encoded.embeddings[window : window + 1])
             found.append(
@@ -158,22 +177,27 @@ class DocumentReader:
             )
         return found
 
-    def _both(self, plain: Sequence[PlainText]) -> tuple[np.ndarray, Votes, Votes | None, dict[int, int]]:
-        """Document logits over both readings, the votes of each, and which document is which of the second."""
+    def _both(self, plain: Sequence[PlainText]) -> _Readings:
         votes = self.votes([text.text for text in plain])
         unmasked = [unmasked_view(text.text) for text in plain]
         masked = [index for index, text in enumerate(plain) if unmasked[index].split() != text.text.split()]
         if not masked:
-            return votes.documents, votes, None, {}
+            return _Readings(votes.documents, votes, votes)
         second = self.votes([unmasked[index] for index in masked])
         # Where the second reading has nothing to read, the first stands as it is.
-        unveiled = [
-            index for index, found in zip(masked, second.documents, strict=True) if np.isfinite(found).all()
-        ]
-        legible = np.where(_garbled(votes, unveiled)[:, None], -MOST_LOG_ODDS, votes.logits)
-        logits = self.classifier.document_logits(legible, votes.encoded.document, len(plain))
-        logits[masked] = np.fmax(logits[masked], second.documents)
-        return logits, votes, second, {index: position for position, index in enumerate(masked)}
+        unveiled = [index for place, index in enumerate(masked) if second.worst_window(place) is not None]
+        garbled = _garbled(votes, unveiled)[:, None] & np.isfinite(votes.logits)
+        logits = np.where(garbled, -MOST_LOG_ODDS, votes.logits)
+        documents = self.classifier.document_logits(logits, votes.encoded.document, len(plain))
+        legible = replace(votes, logits=logits, documents=documents.copy())
+        for place, index in enumerate(masked):
+            if votes.worst_window(index) is None:
+                documents[index] = second.documents[place]
+            elif second.worst_window(place) is not None:
+                # A vote that is no number stays none.
+                documents[index] = np.maximum(documents[index], second.documents[place])
+        places = {index: place for place, index in enumerate(masked)}
+        return _Readings(documents, votes, legible, second, places)
 
     def _segments(self, votes: Votes, document: int, plain: PlainText, most: int) -> tuple[Segment, ...]:
         first, last = np.searchsorted(votes.encoded.document, [document, document + 1])

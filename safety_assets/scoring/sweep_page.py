@@ -217,7 +217,7 @@ def _steps(points: Sequence[OperatingPoint], name: str, colour: str) -> list[Mar
 
 
 def _value(point: OperatingPoint, name: str) -> float | None:
-    share = point.recall if name == "recall" else point.precision
+    share = getattr(point, name)
     return share.value if share else None
 
 

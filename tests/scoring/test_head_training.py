@@ -53,6 +53,15 @@ def test_without_labels_of_ones_own_the_packaged_head_stays(encoder, classifier,
     assert retrain_head(classifier, encoder, seed_examples, 1.5) is classifier
 
 
+def test_a_level_that_no_label_reaches_keeps_its_threshold(encoder, classifier):
+    house = examples([*BEES, *TREES], [3] * len(BEES) + [0] * len(TREES))
+    moved = retrain_head(classifier, encoder, house, 1.5)
+    assert moved is not classifier
+    assert {level: moved.thresholds[level] for level in (4, 5)} == {
+        level: classifier.thresholds[level] for level in (4, 5)
+    }
+
+
 def test_a_house_rule_is_learned_from_labels(encoder, classifier):
     """Whoever labels pages on bees 4 gets a classifier that gives pages on bees a high score, and trees none."""
     house = examples([*BEES, *TREES], [4] * len(BEES) + [0] * len(TREES))

@@ -64,6 +64,25 @@ def test_nothing_to_read_is_no_score(reader):
     assert np.isnan(reader.document_logits([""])).all()
 
 
+def test_a_vote_that_is_no_number_is_no_score_in_whichever_reading(reader, monkeypatch):
+    texts = [CALM + "k1ll m3 n0w", disguises(THREAT)["base64"], CALM]
+    votes = reader.classifier.window_logits
+
+    def broken(self, pieces, features):
+        logits = votes(pieces, features)
+        return np.where([["k1ll" in piece or "going to" in piece] for piece in pieces], np.nan, logits)
+
+    monkeypatch.setattr(type(reader.classifier), "window_logits", broken)
+    assert [read.level for read in reader.read(texts)] == [None, None, 0]
+
+
+def test_what_a_mask_hides_says_of_which_category_it_is(reader):
+    page = CALM * 2 + "\n" + disguises(THREAT * 2)["base64"]
+    (read,) = reader.read([page])
+    assert "kill you" in read.worst
+    assert read.category == reader.read([THREAT * 2])[0].category
+
+
 def test_company_does_not_change_a_reading(reader):
     texts = [CALM, THREAT, CALM * 40, disguises(THREAT)["base64"]]
     together = [read.level for read in reader.read(texts)]

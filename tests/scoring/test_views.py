@@ -97,6 +97,25 @@ MASKS = [
 ]  # fmt: skip
 
 
+def test_a_few_words_backwards_do_not_turn_a_line_that_can_be_read():
+    line = f"{SENTENCE} eht dna uoy . . . . . . . ."
+    assert unmasked_view(line) == line
+
+
+@pytest.mark.parametrize("below", ["Regards\nJohn Smith", "yours\ntruly\nJohn\nSmith"])
+def test_words_right_below_encoded_lines_do_not_hide_them(below):
+    encoded = base64.b64encode((SENTENCE * 6).encode()).decode().rstrip("=")
+    lines = "\n".join(encoded[at : at + 76] for at in range(0, len(encoded), 76))
+    read = unmasked_view(f"{lines}\n{below}")
+    assert "".join(SENTENCE.split()) * 6 in "".join(read.split())
+    assert all(word in read for word in below.split())
+
+
+@pytest.mark.parametrize("blank", ["\u2800", "\u3164", "\uffa0", "\u1160"])
+def test_blanks_that_are_no_spaces_to_unicode_are_spaces(blank):
+    assert plain_view(SENTENCE.replace(" ", blank)).split() == SENTENCE.split()
+
+
 @pytest.mark.parametrize("mask", MASKS)
 def test_a_masked_sentence_is_read(mask):
     hidden = masked(SENTENCE, mask)
@@ -190,6 +209,13 @@ def test_a_large_hostile_text_takes_no_longer_than_its_length(piece):
     text = piece * (LARGE // len(piece) // 4)
     started = time.perf_counter()
     unmasked_view(text)
+    assert time.perf_counter() - started < MOST_SECONDS / 4
+
+
+def test_pairs_that_need_each_other_read_first_take_no_longer():
+    text = "b" + "\ua4ee\u200d" * (LARGE // 10)
+    started = time.perf_counter()
+    assert plain_view(text) == "b" + "A" * (LARGE // 10)
     assert time.perf_counter() - started < MOST_SECONDS / 4
 
 
