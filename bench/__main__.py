@@ -6,7 +6,7 @@ import argparse
 import sys
 
 from bench.decoding import decoding
-from bench.lake import four_writers, memory_growth
+from bench.lake import PROCESSES, WRITES, four_writers, memory_growth
 from bench.loading import loading
 from bench.mixtures import mixture_memory
 from bench.rendering import bench_rendering, bench_tagging
@@ -14,6 +14,7 @@ from bench.scoring import (
     choices_against_json,
     embedding_through_the_asset,
     encoding_against_plain,
+    encoding_on_gpu,
     web_texts,
 )
 from bench.training import bench_training
@@ -31,6 +32,9 @@ def main() -> int:
     writers = four_writers()
     rows.append(("4 processes x 20 x 2,000 rows, seconds", writers["seconds"], "<=", 10))
     rows.append(("rows lost or doubled", writers["lost"] + writers["doubled"], "<=", 0))
+    missing = PROCESSES * WRITES - writers["writes"]
+    failures = writers["failed_processes"] + writers["wrong_versions"]
+    rows.append(("writes missing, writers failed", missing + failures, "<=", 0))
     rows.append(("peak memory at 10x the rows, ratio", memory_growth()["ratio"], "<=", 1.3))
     rows.append(
         ("embedding through the asset / bare encoder", embedding_through_the_asset()["ratio"], ">=", 0.9)
@@ -39,6 +43,10 @@ def main() -> int:
     rows.append(("scorer's encoding / plain, tokens a second", found["ratio"], ">=", 1.5))
     rows.append(("  labels equal to plain float32", found["equal_labels"], ">=", 0.99))
     rows.append(("  in float32, labels equal to plain", found["equal_labels_float32"], ">=", 1.0))
+    on_gpu = encoding_on_gpu(web_texts(options.source))
+    if on_gpu:
+        print(f"{on_gpu['documents_per_s']:.0f} documents a second on the GPU")
+        rows.append(("  on a GPU, of the bare encoder's throughput", on_gpu["ratio"], ">=", 0.95))
     rows.append(("JSON mode / log-probabilities, time", choices_against_json()["ratio"], ">=", 5))
     rows.append(("tagging, MB of text a second and core", bench_tagging()["mb_per_s"], ">=", 20))
     rows.append(("rendering and packing / bare tokenizer", bench_rendering()["ratio"], ">=", 0.6))

@@ -15,7 +15,6 @@ from resources.encoder import cut_windows, open_encoder
 from resources.lake import Lake, LakeSettings, Provenance
 from resources.language_model import LanguageModel
 from resources.model_resources import ModelsResource, models_cache
-from resources.model_store import resolve_model
 from resources.profile import DEFAULT_PROFILE, ScoringProfile, load_profile
 from safety_assets.annotation.oracle import ask_verdicts
 from safety_assets.annotation.seeds import seed_rows
@@ -31,7 +30,13 @@ from safety_assets.scoring.score_shard import score_shard
 from safety_assets.scoring.scorer import DocumentScorer
 from tests.support.scripted_model import MemoryAnswers, ScriptedModel
 
-__all__ = ["choices_against_json", "embedding_through_the_asset", "encoding_against_plain", "packaged_reader"]
+__all__ = [
+    "choices_against_json",
+    "embedding_through_the_asset",
+    "encoding_against_plain",
+    "encoding_on_gpu",
+    "packaged_reader",
+]
 
 SHARD = "bench"
 DOCUMENTS_BY_MODEL = 24
@@ -42,11 +47,9 @@ DOCUMENTS = 240
 PLAIN_BATCH = 32
 
 
-def packaged_reader(dtype: str | None = None) -> DocumentReader:
-    """The packaged classifier over its encoder, as the embedded profile has it or in another ``dtype``."""
-    profile = load_profile(DEFAULT_PROFILE).encoder
-    if dtype:
-        profile = profile.model_copy(update={"dtype": dtype})
+def packaged_reader(**changes: str) -> DocumentReader:
+    """The packaged classifier over its encoder, as the embedded profile has it but for changes of ``dtype`` or ``device``."""
+    profile = load_profile(DEFAULT_PROFILE).encoder.model_copy(update=changes)
     return DocumentReader(open_encoder(profile, models_cache()), packaged_classifier())
 
 
@@ -56,7 +59,7 @@ def encoding_against_plain(texts: Sequence[str]) -> dict[str, float]:
     ``equal_labels`` is the share of documents with the level that float32 in input order gives; ``ratio_float32`` and
     ``equal_labels_float32`` are of the scorer without the CPU's units for bfloat16.
     """
-    fast, exact = packaged_reader(), packaged_reader("float32")
+    fast, exact = packaged_reader(), packaged_reader(dtype="float32")
     votes, classifier = exact.votes(texts), exact.classifier
     windows, tokens = votes.pieces, int(votes.encoded.tokens.sum())
     plain = exact.encoder._model
@@ -81,6 +84,21 @@ def encoding_against_plain(texts: Sequence[str]) -> dict[str, float]:
         "equal_labels": float((_levels(fast, texts) == reference).mean()),
         "equal_labels_float32": float((_levels(exact, texts) == reference).mean()),
     }
+
+
+def encoding_on_gpu(texts: Sequence[str]) -> dict[str, float] | None:
+    """Documents per second on a GPU, and the share of the encoder's throughput on windows that are cut already; None
+    without one."""
+    import torch
+
+    if not torch.cuda.is_available():
+        return None
+    reader = packaged_reader(device="cuda")
+    encoder, tokens = reader.encoder, reader.classifier.window_tokens
+    windows, _ = encoder.token_windows(texts, max_tokens=tokens)
+    bare = min(_seconds(lambda: encoder.embed_windows(windows)) for _ in range(3))
+    whole = min(_seconds(lambda: encoder.encode(texts, max_tokens=tokens)) for _ in range(3))
+    return {"documents_per_s": len(texts) / whole, "ratio": bare / whole}
 
 
 def _levels(reader: DocumentReader, texts: Sequence[str]) -> np.ndarray:
@@ -110,21 +128,18 @@ def web_texts(source: str) -> list[str]:
     with tempfile.TemporaryDirectory(prefix="bench-") as folder:
         root = build_sample(Path(folder) / "sample") if source == "sample" else Path(source)
         files = sorted(root.rglob("*.parquet"))
+        if not files:
+            raise SystemExit(f"There is no Parquet file in {root}: give a folder of shards, or sample.")
         tables = [pq.read_table(file, columns=["text"]).column("text").to_pylist() for file in files]
     return [text for table in tables for text in table[: -(-DOCUMENTS // len(files))] if text]
 
 
 def embedding_through_the_asset() -> dict[str, float]:
-    """Windows per second of :func:`score_shard`, lake included, and of SentenceTransformer.encode on the same texts.
+    """Windows per second of :func:`score_shard`, lake included, and of its encoder alone on the same windows.
 
     The language model is a stand-in that answers at once, so that only the embedding side counts.
     """
-    from sentence_transformers import SentenceTransformer
-
     reader = packaged_reader()
-    bare = SentenceTransformer(
-        str(resolve_model("package:all-MiniLM-L6-v2", cache=models_cache()).folder), device="cpu"
-    )
     examples = examples_of(list(seed_rows()))
     undecided = np.zeros((examples.splits == "calibration").sum(), np.float32)
     scorer = DocumentScorer(
@@ -142,12 +157,12 @@ def embedding_through_the_asset() -> dict[str, float]:
         files = sorted(build_sample(Path(folder) / "sample").rglob("*.parquet"))
         by = Provenance("bench", SHARD, "bench")
         version = ingest_shard(files[0], lake, by).version
-        with lake.read("fineweb", partition=SHARD, columns=["text"]) as reader:
-            texts = reader.read_all().column("text").to_pylist()
-        windows = reader.votes(texts).pieces
+        with lake.read("fineweb", partition=SHARD, columns=["text"]) as rows:
+            texts = rows.read_all().column("text").to_pylist()
+        windows, _ = reader.encoder.token_windows(texts, max_tokens=reader.classifier.window_tokens)
         times: dict[str, list[float]] = {"asset": [], "bare": []}
         for _ in range(3):
-            times["bare"].append(_seconds(lambda: bare.encode(windows, batch_size=32)))
+            times["bare"].append(_seconds(lambda: reader.encoder.embed_windows(windows)))
             times["asset"].append(_seconds(lambda: score_shard(lake, {"fineweb": version}, scorer, by)))
         lake.close()
     best = {name: min(tries) for name, tries in times.items()}

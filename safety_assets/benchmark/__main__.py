@@ -40,14 +40,14 @@ def _compare(options: argparse.Namespace) -> None:
     models = dict(_named(pair) for pair in options.model)
     openers = [
         Opener(
-            scorer.strip(),
+            scorer,
             profile=options.profile,
             head=_bytes(options.head),
             words=options.words,
             models=models,
             device=options.device,
         )
-        for scorer in options.scorers.split(",")
+        for scorer in dict.fromkeys(name.strip() for name in options.scorers.split(","))
     ]
     texts = labelled_texts(options.files, rules=options.labels, most=options.max_texts)
     comparison = compare(

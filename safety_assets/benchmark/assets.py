@@ -79,7 +79,7 @@ def classifier_benchmark(
         provenance=provenance(context),
         override_reason=config.override_gates_because,
     )
-    annotated = {row["text_hash"] for row in store.rows("benchmark_annotated")}
+    annotated = {row["text_hash"] for row in store.rows("benchmark_annotated")} | _learned(store)
     rules = Path(config.labels) if config.labels else None
     texts = labelled_texts(files, rules=rules, most=config.max_texts, annotated=annotated)
     comparison = compare(
@@ -95,6 +95,14 @@ def classifier_benchmark(
     batches = record_batches(rows, schema)
     version = store.replace_partition("classifier_benchmark", batches, provenance(context))
     return materialised(context, store, version, benchmark_gates(comparison), _facts(comparison))
+
+
+def _learned(lake: Lake) -> set[str]:
+    """Hashes of the texts that the newest classifier was trained or calibrated on: annotations may have changed since."""
+    snapshot = lake.rows("newest_classifier")[0]["annotations_snapshot_id"]
+    with lake.read("safety_annotations", columns=("text_hash", "split"), snapshot_id=snapshot) as reader:
+        rows = reader.read_all().to_pylist()
+    return {row["text_hash"] for row in rows if row["split"] != "test"}
 
 
 def _openers(config: BenchmarkConfig, lake: Lake, profile: str) -> list[Opener]:
@@ -113,7 +121,7 @@ def _openers(config: BenchmarkConfig, lake: Lake, profile: str) -> list[Opener]:
             models=config.models,
             device=config.device,
         )
-        for scorer in config.scorers
+        for scorer in dict.fromkeys(config.scorers)
     ]
 
 

@@ -190,8 +190,9 @@ def _slices(texts: Sequence[LabelledText]) -> Iterator[Slice]:
         for name in dict.fromkeys(names):
             yield Slice(kind, name, np.array([other == name for other in names]))
     lengths = np.array([len(text.text) for text in texts])
-    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, LENGTH_PARTS + 1)).astype(int))
-    for first, last in pairwise(edges):
+    edges = np.unique(np.quantile(lengths, np.linspace(0, 1, LENGTH_PARTS + 1)).astype(int)).tolist()
+    # Texts of one length are one part.
+    for first, last in pairwise(edges if len(edges) > 1 else edges * 2):
         inside = (lengths >= first) & ((lengths < last) | (last == edges[-1]))
         yield Slice("length", f"{first:,} to {last:,} characters", inside)
 
