@@ -25,15 +25,17 @@ from safety_assets.scoring.building.sources import (
     LICENCES,
     OWN_SOURCES,
     PERMISSIVE,
+    WRITTEN,
     SourceText,
     UnlicensedSourceError,
     licence_of,
-    own_texts,
     public_texts,
     read_sources,
+    seeds_and_chats,
+    written_texts,
 )
 from safety_assets.scoring.building.statistics import auroc, macro_f1
-from safety_assets.scoring.building.targets import SEXISM, bucket_of, soft_target
+from safety_assets.scoring.building.targets import SEXISM, soft_target
 from safety_assets.scoring.building.training import train_network
 from safety_assets.scoring.packaged import HEAD, PACKAGED_ENCODER, packaged_classifier
 from safety_assets.scoring.reading import DocumentReader
@@ -83,12 +85,14 @@ def folder(packaged_models):
     return packaged_models[PACKAGED_ENCODER].folder
 
 
+def own_texts():
+    """The project's own texts: nothing else is needed to make a head, only to make a good one."""
+    return [*seeds_and_chats(), *(text for text, _ in written_texts())]
+
+
 @pytest.fixture(scope="module")
 def composer():
-    """Of the project's own texts: nothing else is needed to make a head, only to make a good one."""
-    texts = list(own_texts())
-    own = {bucket_of(text) for text in texts}
-    return Composer(texts, {name: share for name, share in SHARES.items() if name in own})
+    return Composer(own_texts(), {"own": SHARES["own"]})
 
 
 # --- What may train ---------------------------------------------------------------------------------------------------
@@ -127,10 +131,13 @@ def test_only_listed_sources_are_read_and_never_a_text_that_the_oracle_labelled(
     unlisted = [{"source": "do-not-answer", "text": f"Ask thing number {index}"} for index in range(50)]
     oracle = [{"text": "do thing NUMBER 7!"}, {"text": "something else"}]
     found = read_sources(data_folder(tmp_path, requests + unlisted, oracle))
-    public = [text for text in found.train if text.source not in OWN_SOURCES]
-    read = [text.text for text in (*public, *found.held_back)]
+    public, held_back = (
+        [text.text for text in part if text.source not in OWN_SOURCES]
+        for part in (found.train, found.held_back)
+    )
+    read = public + held_back
     assert sorted(read) == sorted(row["text"] for row in requests if row["text"] != "Do thing number 7")
-    assert abs(len(found.held_back) / len(read) - HELD_BACK) < 0.06
+    assert abs(len(held_back) / len(read) - HELD_BACK) < 0.06
 
 
 def test_what_is_held_back_depends_on_the_words_alone(tmp_path):
@@ -144,15 +151,33 @@ def test_what_is_held_back_depends_on_the_words_alone(tmp_path):
     assert kept[0] == kept[1]
 
 
-def test_no_seed_of_the_test_split_trains():
-    tests = {seed.text for seed in load_seeds() if seed.split is Split.TEST}
-    assert tests and not tests & {text.text for text in own_texts()}
+def test_of_every_kind_of_written_text_some_are_held_back_and_never_train(tmp_path):
+    found = read_sources(data_folder(tmp_path, [], [{"text": "x"}]))
+    assert {text.source for text in found.held_back} == set(WRITTEN)
+    assert not {text.text for text in found.held_back} & {text.text for text in found.train}
+    counted = sum(text.source in WRITTEN for text in found.train)
+    assert abs(len(found.held_back) / (len(found.held_back) + counted) - HELD_BACK) < 0.03
 
 
-def test_the_projects_contrasts_and_passages_are_no_test_seeds_and_no_copies_of_each_other():
-    texts = [text.text for text in own_texts() if text.source in ("contrasts", "passages")]
+@pytest.mark.parametrize("split", [Split.CALIBRATION, Split.TEST])
+def test_no_seed_that_calibrates_or_tests_trains(split):
+    seeds = {seed.text for seed in load_seeds() if seed.split is split}
+    assert seeds and not seeds & {text.text for text in own_texts()}
+
+
+def test_written_texts_are_no_seeds_and_no_copies_of_each_other():
+    texts = [text.text for text, _ in written_texts()]
     assert len(texts) == len(set(texts))
     assert not {seed.text for seed in load_seeds()} & set(texts)
+
+
+@pytest.mark.parametrize("name", WRITTEN)
+def test_written_texts_have_a_level_and_a_category_that_agrees(name):
+    texts = [text for text, _ in written_texts() if text.source == name]
+    assert texts
+    for text in texts:
+        assert text.score in range(6) and text.text.strip() == text.text
+        assert (HarmCategory(text.category) is HarmCategory.NONE) == (text.score == 0)
 
 
 # --- Targets ----------------------------------------------------------------------------------------------------------
@@ -169,8 +194,12 @@ def test_targets_are_probabilities_that_never_rise_with_the_level(text):
 
 @settings(deadline=None)
 @given(st.sampled_from(OWN_SOURCES), st.integers(0, 5))
-def test_the_projects_own_levels_are_taken_as_they_are(source, score):
-    assert soft_target(SourceText(source, "text", score=score)).sum() == score
+def test_the_projects_own_levels_are_likeliest_and_their_neighbours_next(source, score):
+    target = soft_target(SourceText(source, "text", score=score))
+    levels = -np.diff(np.concatenate([[1], target, [0]]))
+    assert levels.argmax() == score and levels[score] > 0.85
+    rising, falling = np.diff(levels[: score + 1]), np.diff(levels[score:])
+    assert (rising > -1e-9).all() and (falling < 1e-9).all()
 
 
 @settings(deadline=None)
@@ -215,40 +244,37 @@ def test_the_same_seed_gives_the_same_windows(composer):
 
 
 def test_context_is_harmless():
-    texts = list(own_texts())
-    own = {bucket_of(text) for text in texts}
-    context = set(Composer(texts, dict.fromkeys(own, 1)).context)
+    texts = own_texts()
+    context = set(Composer(texts, {"own": 1}).context)
     assert context == {text.text for text in texts if text.score == 0}
 
 
-@pytest.mark.parametrize("shares", [{"seeds:0": 1}, {"seeds:0": 1, "seeds:1": 1, "seeds:2": 1}])
+@pytest.mark.parametrize("shares", [{"own": 1}, {"own": 1, "edos:1": 1, "edos:2": 1}])
 def test_a_bucket_without_a_share_or_a_share_without_a_bucket_is_an_error(shares):
-    texts = [SourceText("seeds", f"text {score}", score=score) for score in (0, 1)]
+    texts = [SourceText("seeds", "text", score=1), SourceText("edos", "text", label="1.1 threats of harm")]
     with pytest.raises(ValueError, match="differ"):
         Composer(texts, shares)
 
 
 def test_a_bucket_gives_all_its_texts_before_it_gives_one_again():
     texts = [SourceText("seeds", f"text {index}", score=0) for index in range(40)]
-    drawn = Composer(texts, {"seeds:0": 1}).windows(80, seed=0, context_share=0)
+    drawn = Composer(texts, {"own": 1}).windows(80, seed=0, context_share=0)
     assert len({window.source.text for window in drawn[:40]}) == 40
     assert len({window.source.text for window in drawn[40:]}) == 40
 
 
 # --- Training ---------------------------------------------------------------------------------------------------------
 
-QUICK = AdapterSettings(
-    rank=4, projected=8, batch_tokens=1024, warm_up=2, dropout=0, encoder_dropout=0, threads=1
-)
+QUICK = AdapterSettings(rank=4, projected=8, batch_tokens=1024, warm_up=2, dropout=0, threads=1)
 
 
 @pytest.fixture(scope="module")
 def trained(folder):
     """A small network after a few batches of plain seeds, and the loss of each."""
-    seeds = [text for text in own_texts() if text.source == "seeds"]
-    composer = Composer(seeds, dict.fromkeys(map(bucket_of, seeds), 1))
+    seeds = [text for text in seeds_and_chats() if text.source == "seeds"]
+    composer = Composer(seeds, {"own": 1})
     network = AdaptedNetwork(folder, QUICK, seed=1)
-    windows = composer.windows(360, seed=1, context_share=0)
+    windows = composer.windows(900, seed=1, context_share=0)
     return network, train_network(network, windows, QUICK, folder=folder, seed=1, say=lambda _: None)
 
 
@@ -302,7 +328,7 @@ def test_one_thread_and_one_seed_give_the_same_weights(composer, folder):
 
 
 def test_words_alone_tell_seeds_apart():
-    lexical = fit_lexical(list(own_texts()))
+    lexical = fit_lexical(own_texts())
     seeds = [seed for seed in load_seeds() if seed.split is Split.TEST]
     votes = lexical.logits(lexical_features([seed.text for seed in seeds]))
     scores = np.array([seed.score for seed in seeds])

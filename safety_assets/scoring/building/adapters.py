@@ -32,7 +32,7 @@ ADAPTED = ("query", "key", "value", "attention.output.dense", "intermediate.dens
 class AdapterSettings:
     """How to train; the defaults made the packaged head."""
 
-    rank: int = 16
+    rank: int = 28
     projected: int = 64
     batch_tokens: int = 4096
     longest_tokens: int = 200
@@ -40,7 +40,6 @@ class AdapterSettings:
     head_rate: float = 3e-3
     warm_up: int = 30
     weight_decay: float = 0.01
-    encoder_dropout: float = 0.05
     dropout: float = 0.1
     longest_gradient: float = 1.0
     threads: int = 1
@@ -70,7 +69,15 @@ class AdaptedNetwork(nn.Module):
         from transformers import AutoModel
 
         generator = torch.Generator().manual_seed(seed)
-        self.encoder = AutoModel.from_pretrained(folder, add_pooling_layer=False)
+        # Without dropout in the encoder, and so with plain attention, a CPU trains twice as fast; each window comes once,
+        # and the head has its own.
+        self.encoder = AutoModel.from_pretrained(
+            folder,
+            add_pooling_layer=False,
+            attn_implementation="eager",
+            attention_probs_dropout_prob=0.0,
+            hidden_dropout_prob=0.0,
+        )
         self.encoder.requires_grad_(False)
         layers = [name for name, _ in self.encoder.named_modules() if ".layer." in name]
         for name in layers:
@@ -81,9 +88,6 @@ class AdaptedNetwork(nn.Module):
         for name, parameter in self.encoder.named_parameters():
             if ".layer." in name and (name.endswith("bias") or "LayerNorm" in name):
                 parameter.requires_grad_(True)
-        for module in self.encoder.modules():
-            if isinstance(module, nn.Dropout):
-                module.p = settings.encoder_dropout
         hidden = self.encoder.config.hidden_size
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -10,17 +11,25 @@ import numpy as np
 
 from resources.encoder import TextEncoder
 from safety_assets.scoring.building.adapters import AdaptedNetwork, AdapterSettings
-from safety_assets.scoring.building.compose import Composer
+from safety_assets.scoring.building.compose import Composer, Window
 from safety_assets.scoring.building.examination import Examination, LabelledText
 from safety_assets.scoring.building.harm_names import CATEGORIES
 from safety_assets.scoring.building.lexical import fit_lexical
-from safety_assets.scoring.building.sources import Sources
+from safety_assets.scoring.building.sources import LICENCES, Sources
 from safety_assets.scoring.building.training import train_network
 from safety_assets.scoring.calibration import BENIGN_CAPS, Calibration, fit_calibration, fit_thresholds
 from safety_assets.scoring.classifier import SafetyClassifier
 from safety_assets.scoring.reading import DocumentReader
 
-__all__ = ["BuildSettings", "Logits", "examine", "operating_point", "train_head", "with_operating_point"]
+__all__ = [
+    "BuildSettings",
+    "Logits",
+    "examine",
+    "operating_point",
+    "sources_table",
+    "train_head",
+    "with_operating_point",
+]
 
 NAME = "minilm"
 NEUTRAL = Calibration(np.ones(5), np.zeros(5))
@@ -36,7 +45,7 @@ TOGETHER = 256
 class BuildSettings:
     """How much to train on; the defaults made the packaged head."""
 
-    windows: int = 26_000
+    windows: int = 38_000
     lexical_weight: float = 0.25
     window_tokens: int = 128
     margin: float = 1.0
@@ -72,6 +81,7 @@ def train_head(
     say(f"{len(sources.train)} texts, {len(composer.context)} of them context; {settings.windows} windows")
     network = AdaptedNetwork(folder, settings.adapter, settings.seed)
     windows = composer.windows(settings.windows, settings.seed + 1)
+    say(sources_table(sources, windows))
     train_network(network, windows, settings.adapter, folder=folder, seed=settings.seed, say=say)
     lexical = fit_lexical(sources.train)
     say("words fitted")
@@ -88,6 +98,18 @@ def train_head(
         margin=settings.margin,
         adapter=network.adapter(),
     )
+
+
+def sources_table(sources: Sources, windows: Sequence[Window]) -> str:
+    """What each source gives, as a Markdown table: texts that train, texts held back, and windows, with repeats."""
+    train, held_back, drawn = (
+        Counter(text.source for text in texts)
+        for texts in (sources.train, sources.held_back, [window.source for window in windows])
+    )
+    lines = ["| source | licence | texts | held back | windows |", "|---|---|---|---|---|"]
+    for name, licence in LICENCES.items():
+        lines.append(f"| {name} | {licence} | {train[name]:,} | {held_back[name]:,} | {drawn[name]:,} |")
+    return "\n".join(lines)
 
 
 def examine(classifier: SafetyClassifier, encoder: TextEncoder, examination: Examination) -> Logits:

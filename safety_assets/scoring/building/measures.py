@@ -13,7 +13,7 @@ import numpy as np
 
 from safety_assets.scoring.building.build import Logits, operating_point
 from safety_assets.scoring.building.examination import Examination, LabelledText
-from safety_assets.scoring.building.sources import SourceText
+from safety_assets.scoring.building.sources import WRITTEN, SourceText
 from safety_assets.scoring.building.statistics import (
     DRAWS,
     Measure,
@@ -61,6 +61,7 @@ def measure(
         *_deciles(logits, examination),
         *_flagged(classifier, logits, examination),
         *_held_back(logits, examination.held_back),
+        *_written(classifier, logits, examination.held_back),
         *_seeds(classifier, logits, examination),
         *_categories(reader, "oracle", examination.oracle),
         *_categories(reader, "seeds (test)", examination.seeds),
@@ -190,6 +191,20 @@ def _held_back(logits: Logits, texts: Sequence[SourceText]) -> Iterator[Measure]
     yield auroc_measure(
         "held back: harmful requests against harmless prompts", requests, logits.prompts[:, 2]
     )
+
+
+def _written(classifier: SafetyClassifier, logits: Logits, texts: Sequence[SourceText]) -> Iterator[Measure]:
+    """How far the levels of texts written for training are apart, on those held back; registers are the training's."""
+    scores = np.array([-1 if text.score is None else text.score for text in texts])
+    names, votes = np.array([text.source for text in texts]), logits.held_back[:, 2]
+    for name in WRITTEN:
+        high, low = (votes[(names == name) & part] for part in (scores >= 3, (scores == 0) | (scores == 1)))
+        if len(high) and len(low):
+            yield auroc_measure(f"held back: {name}, >= 3 against <= 1", high, low)
+    own = scores >= 0
+    levels = classifier.levels(classifier.probabilities(logits.held_back[own]))
+    yield drawn_measure("held back: written texts, macro F1", macro_f1, scores[own], levels)
+    yield share_measure("held back: written texts of 0 given >= 3", levels[scores[own] == 0] >= 3)
 
 
 def _seeds(classifier: SafetyClassifier, logits: Logits, examination: Examination) -> Iterator[Measure]:

@@ -1,7 +1,8 @@
 """The texts that the packaged head is trained on, each under a licence that allows it.
 
-A source that is not in the table is refused, whatever file it stands in. Of every public source 15 % of the texts are
-held back by a hash of the text, and texts that an oracle labelled are left out whole: neither ever trains.
+A source that is not in the table is refused, whatever file it stands in. Of every public source, and of the texts that
+were written for this (``texts/``), 15 % are held back by a hash of the text; texts that an oracle labelled are left out
+whole. Neither ever trains.
 """
 
 from __future__ import annotations
@@ -21,17 +22,25 @@ __all__ = [
     "LICENCES",
     "OWN_SOURCES",
     "PERMISSIVE",
+    "WRITTEN",
     "SourceText",
     "Sources",
     "UnlicensedSourceError",
     "licence_of",
-    "own_texts",
     "public_texts",
     "read_sources",
+    "seeds_and_chats",
+    "share",
+    "written_texts",
 ]
 
 OWN = "this project"
 PERMISSIVE = ("MIT", "CC0-1.0", "Apache-2.0", OWN)
+HERE = Path(__file__).parent
+TEXTS = HERE / "texts"
+# What was written to train this classifier, by what it is about: labelled texts in the registers and on the subjects that
+# public sources lack, with harmless twins.
+WRITTEN = tuple(sorted(path.stem for path in TEXTS.glob("*.jsonl")))
 # Source -> the licence that its texts and labels come under, as far as the data's README states it.
 LICENCES = {
     "davidson": "MIT",
@@ -45,16 +54,14 @@ LICENCES = {
     "tdc2023": "MIT",
     "catqa": "Apache-2.0",
     "seeds": OWN,
-    "contrasts": OWN,
-    "passages": OWN,
     "chats": OWN,
+    **dict.fromkeys(WRITTEN, OWN),
 }
 OWN_SOURCES = tuple(name for name, licence in LICENCES.items() if licence == OWN)
 FILES = ("toxicity.jsonl", "harmful_requests.jsonl")
 ORACLE_FILE = "oracle_annotations.jsonl"
 HELD_BACK = 0.15
 SHORTEST_CHARS = 3
-HERE = Path(__file__).parent
 CHATS = HERE.parent.parent / "training" / "chats" / "helpful.jsonl"
 
 _MENTIONS = re.compile(r"\bRT\b:?|@\w+:?|https?://\S+|\[USER\]|\[URL\]")
@@ -117,10 +124,11 @@ def read_sources(folder: Path) -> Sources:
         FileNotFoundError: the folder lacks a file.
     """
     never = {_key(row["text"]) for row in _rows(folder / ORACLE_FILE)}
-    train, held_back = list(own_texts()), []
-    for text, written in public_texts(folder, [name for name in LICENCES if name not in OWN_SOURCES]):
-        if _key(written) not in never and len(text.text) >= SHORTEST_CHARS:
-            (held_back if _share(written) < HELD_BACK else train).append(text)
+    train, held_back = list(seeds_and_chats()), []
+    public = public_texts(folder, [name for name in LICENCES if name not in OWN_SOURCES])
+    for text, as_written in (*written_texts(), *public):
+        if _key(as_written) not in never and len(text.text) >= SHORTEST_CHARS:
+            (held_back if share(as_written) < HELD_BACK else train).append(text)
     return Sources(tuple(train), tuple(held_back))
 
 
@@ -137,18 +145,23 @@ def public_texts(folder: Path, names: Iterable[str]) -> Iterator[tuple[SourceTex
                 yield _source_text(row), row["text"]
 
 
-def own_texts() -> Iterator[SourceText]:
-    """The seeds but those for testing, contrasts, harmless passages, and harmless chats."""
+def seeds_and_chats() -> Iterator[SourceText]:
+    """The packaged seeds that are for training (the others calibrate and test whatever is made of this head), and harmless
+    chats."""
     for seed in load_seeds():
-        if seed.split is not Split.TEST:
+        if seed.split is Split.TRAIN:
             yield SourceText("seeds", seed.text, score=seed.score, category=seed.category.value)
-    for name in ("contrasts", "passages"):
-        for row in _rows(HERE / f"{name}.jsonl"):
-            yield SourceText(name, row["text"], score=row["score"], category=row["category"])
     for row in _rows(CHATS):
         for message in row["messages"]:
             if message["role"] != "system":
                 yield SourceText("chats", message["content"], score=0, category="none")
+
+
+def written_texts() -> Iterator[tuple[SourceText, str]]:
+    """What was written to train on, each with the text as it was written."""
+    for name in WRITTEN:
+        for row in _rows(TEXTS / f"{name}.jsonl"):
+            yield SourceText(name, row["text"], score=row["score"], category=row["category"]), row["text"]
 
 
 def _source_text(row: dict[str, Any]) -> SourceText:
@@ -174,7 +187,7 @@ def _key(text: str) -> str:
     return _NOT_WORDS.sub(" ", text.lower()).strip()
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
     """Where a text's hash lies in 0-1; case and punctuation do not count."""
     return int(hashlib.sha1(_key(text).encode()).hexdigest()[:8], 16) / 2**32
 

@@ -51,6 +51,9 @@ TOXICITY = (
 )
 SEVERE = ((0.3, 0.6, 0.95), (0.01, 0.25, 0.65))
 HIGHEST_OF_SEVERE = 0.06
+# Chance that a text written for a level is also of the next one, and that it is not even of its own: a reader may well
+# be one level off. It halves with each level further away.
+UNSURE = 0.06
 # Bands of the expected level, so that a source's rare classes can be drawn more often than they come.
 BANDS = (("low", 0.6), ("middle", 2.3), ("high", 3.2), ("top", 5.1))
 
@@ -64,7 +67,8 @@ def soft_target(text: SourceText) -> np.ndarray:
     """
     licence_of(text.source)
     if text.score is not None:
-        return (text.score >= np.arange(1, 6)).astype(float)
+        away = np.abs(np.arange(1, 6) - text.score - 0.5) - 0.5
+        return np.where(text.score >= np.arange(1, 6), 1 - UNSURE / 2**away, UNSURE / 2**away)
     if text.source == "davidson":
         return np.array(text.votes) / sum(text.votes) @ VOTES
     if text.source == "edos":
@@ -84,11 +88,9 @@ def band_of(target: np.ndarray) -> str:
 
 
 def bucket_of(text: SourceText) -> str:
-    """The group of texts that are drawn together: a source, and within it a level, a class or a band."""
-    if text.source in ("seeds", "contrasts"):
-        return f"{text.source}:{text.score}"
-    if text.source in ("passages", "chats"):
-        return text.source
+    """The group of texts that are drawn together: the project's own, or a source and within it a class or a band."""
+    if text.score is not None:
+        return "own"
     if text.source == "edos":
         return f"edos:{text.label.split('.')[0]}"
     return f"{text.source}:{band_of(soft_target(text))}"
