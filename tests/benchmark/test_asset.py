@@ -36,7 +36,7 @@ def resource(home, packaged_models) -> LakeResource:
     resource = LakeResource(catalog=f"sqlite:{home}/lake.sqlite", data_path=f"{home}/data")
     lake, encoder = resource.open(), packaged_models["all-MiniLM-L6-v2"]
     annotations = record_batches(seed_rows(), lake.schema("safety_annotations"))
-    lake.replace_partition("safety_annotations", annotations, BY)
+    learned = lake.replace_partition("safety_annotations", annotations, BY)
     known = {
         "shard": UNPARTITIONED,
         "version": packaged_classifier().version,
@@ -44,6 +44,7 @@ def resource(home, packaged_models) -> LakeResource:
         "encoder_revision": encoder.revision,
         "head": packaged_classifier().to_bytes(),
         "llm_thresholds": "{}",
+        "annotations_snapshot_id": learned.snapshot_id,
     }
     schema = lake.schema("safety_classifier")
     row = {field.name: known.get(field.name, _nothing(field.type)) for field in schema}
@@ -94,6 +95,34 @@ def test_the_asset_writes_its_table_page_and_numbers_without_a_text(home, resour
     told = page + json.dumps(rows) + json.dumps({name: str(value) for name, value in facts.items()})
     texts = [json.loads(line)["text"] for line in Path(file).read_text().splitlines()]
     assert not [text for text in texts if text[:60] in told]
+
+
+def test_what_the_classifier_learned_is_left_out_though_the_annotations_are_others_now(
+    home, resource, tmp_path
+):
+    lake = resource.open()
+    seeds = [row for row in seed_rows() if row["split"] == "test"]
+    own = [row | {"annotation_id": f"a{number}", "split": "train"} for number, row in enumerate(seeds[:20])]
+    schema = lake.schema("safety_annotations")
+    learned = lake.replace_partition("safety_annotations", record_batches(own, schema), BY)
+    with lake.read("safety_classifier") as reader:
+        [row] = reader.read_all().to_pylist()
+    batch = pa.RecordBatch.from_pylist(
+        [row | {"annotations_snapshot_id": learned.snapshot_id}], schema=lake.schema("safety_classifier")
+    )
+    version = lake.replace_partition("safety_classifier", [batch], BY)
+    lake.record_gates(version, [GateOutcome("better_than_chance", True, True, {})], BY)
+    lake.replace_partition("safety_annotations", record_batches(seed_rows(), schema), BY)
+    file = tmp_path / "mine.jsonl"
+    file.write_text("\n".join(json.dumps({"text": row["text"], "score": row["score"]}) for row in seeds[:50]))
+    config = {"files": [str(file)], "scorers": ["word-list"], "attacked_texts": 0}
+    result = dg.materialize(
+        [classifier_benchmark],
+        resources={"lake": resource, "models": ModelsResource(profile_name="embedded")},
+        run_config={"ops": {"classifier_benchmark": {"config": config}}},
+    )
+    [made] = result.asset_materializations_for_node("classifier_benchmark")
+    assert made.metadata["texts"].value == 30
 
 
 def test_a_classifier_that_failed_its_gate_is_not_compared(resource):
