@@ -13,6 +13,8 @@ import pytest
 from resources.lake import Lake
 from safety_assets.annotation import assets as annotation
 from safety_assets.definitions import ProjectDefinitions
+from safety_assets.mixtures.mix import inputs_of
+from safety_assets.mixtures.recipes import MixtureError, load_recipes
 from tests.dagster.conftest import QUICK, some_seeds
 from tests.support.instance import Home, new_home, register, run_job, small_profile
 from tests.support.small_source import MARKER, texts_of_level, write_shard
@@ -40,6 +42,9 @@ class Audits:
         asked = {} if override is None else {"override_gates_because": override}
         config = {"ops": {"refuseweb": {"config": asked}}}
         return run_job(self.project, self.instance, "refuseweb_only", SHARD, config)
+
+    def only(self, asset: str) -> dg.ExecuteInProcessResult:
+        return run_job(self.project, self.instance, f"{asset}_only", SHARD)
 
     def labels(self, name: str, score: int) -> str:
         """The sample that an audit writes, every document labelled ``score``; gives the file's path."""
@@ -124,6 +129,11 @@ def test_scores_found_wrong_are_not_refused_but_with_a_reason_that_is_kept(audit
     # The reason was that run's: the next one is asked for its own.
     assert "precision_floor" in refusal(audits.refuse())
     assert_card_tells(audits, "refuseweb", BECAUSE, "harmless.jsonl")
+    # Dialogues that are there already go no further: not into articles, and not into a mixture.
+    assert "precision_floor" in refusal(audits.only("moral_education"))
+    assert audits.only("safeweb").success
+    with pytest.raises(MixtureError, match="1 failed some"):
+        inputs_of(load_recipes()["plus_refusal"], audits.lake)
     # A run whose judge knows none of them, as the default one, does not lift it.
     there = audits.lake.version("score_audit", "all")
     assert not audits.audit("labels").success
@@ -143,6 +153,9 @@ def test_scores_found_right_are_refused(audits):
     refused = audits.refuse()
     assert refused.success
     assert checks(refused)["audited"][0]
+    assert audits.only("moral_education").success
+    read, left_out = inputs_of(load_recipes()["plus_refusal"], audits.lake)
+    assert ({shard for _, shard in read}, left_out) == ({SHARD}, 0)
 
 
 def test_a_file_of_labels_that_is_not_there_fails_the_audit_and_leaves_the_old_one(audits):
