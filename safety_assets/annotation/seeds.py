@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from resources.lake import UNPARTITIONED
 from safety_assets.corpus.identity import text_hash
-from safety_assets.harms import LEVELS, HarmCategory, ScoreState
+from safety_assets.harms import HarmCategory, ScoreState
+from safety_assets.label_lines import LabelLineError, label_level, label_lines
 from safety_assets.sample_data.sample import load_seeds
 
 __all__ = ["SEED_LABELLER", "AnnotationFileError", "file_rows", "seed_rows", "split_of"]
@@ -42,22 +42,23 @@ def file_rows(path: Path) -> Iterator[dict[str, Any]]:
         raise AnnotationFileError(
             f"There is no annotation file {path}: give seeds, oracle, or a .jsonl file."
         )
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                record = json.loads(line)
-                text, score = record["text"], record["score"]
-                if score is None:
-                    continue
-                category = HarmCategory(record["category"])
-                if not isinstance(text, str) or type(score) is not int or score not in LEVELS:
-                    raise ValueError
-            except (ValueError, KeyError, TypeError):
-                raise AnnotationFileError(
-                    f"Line {number} of {path.name} is no label: it takes text, score (0-5) and a known category."
-                ) from None
-            key = text_hash(text)
-            yield _row(key, text, score, category, record.get("split") or split_of(key), path.name, "file")
+
+    def row(record: Mapping[str, Any]) -> dict[str, Any] | None:
+        text, score = record["text"], label_level(record["score"])
+        if score is None:
+            return None
+        if not isinstance(text, str):
+            raise TypeError
+        key, category = text_hash(text), HarmCategory(record["category"])
+        return _row(key, text, score, category, record.get("split") or split_of(key), path.name, "file")
+
+    with path.open("rb") as lines:
+        try:
+            yield from filter(None, label_lines(lines, row))
+        except LabelLineError as error:
+            raise AnnotationFileError(
+                f"Line {error.number} of {path.name} is no label: it takes text, score (0-5) and a known category."
+            ) from None
 
 
 def _row(

@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from resources.lake import Lake
 from resources.language_model import LanguageModel
@@ -17,7 +17,7 @@ from safety_assets.annotation.seeds import AnnotationFileError
 from safety_assets.audit.sampling import Sampled
 from safety_assets.corpus.identity import text_hash
 from safety_assets.generation import AnswerStore, Usage
-from safety_assets.harms import LEVELS
+from safety_assets.label_lines import LabelLineError, label_level, label_lines
 from safety_assets.sample_data.sample import intended_labels
 
 __all__ = ["AuditJudge", "FileJudge", "LabelsJudge", "OracleJudge", "write_sample"]
@@ -76,7 +76,12 @@ class FileJudge:
         return hashlib.sha256(self._content()).hexdigest()[:12]
 
     def judge(self, sample: Sequence[Sampled]) -> list[int | None]:
-        read = [self._label(*line) for line in enumerate(self._content().splitlines(), 1)]
+        try:
+            read = list(label_lines(self._content().splitlines(), _label))
+        except LabelLineError as error:
+            raise AnnotationFileError(
+                f"Line {error.number} of {self.path.name} is no label: it takes text, and score 0-5 or null."
+            ) from None
         # A text may stand there more than once; a line that is not filled in yet takes no label back.
         labels = {key: score for key, score in read if score is not None}
         return [labels.get(one.text_hash) for one in sample]
@@ -88,17 +93,13 @@ class FileJudge:
             )
         return self.path.read_bytes()
 
-    def _label(self, number: int, line: bytes) -> tuple[str, int | None]:
-        try:
-            record = json.loads(line)
-            text, score = record["text"], record["score"]
-            if not isinstance(text, str) or not (score is None or (type(score) is int and score in LEVELS)):
-                raise ValueError
-            return text_hash(text), score
-        except (ValueError, KeyError, TypeError):
-            raise AnnotationFileError(
-                f"Line {number} of {self.path.name} is no label: it takes text, and score 0-5 or null."
-            ) from None
+
+def _label(record: Mapping[str, Any]) -> tuple[str, int | None]:
+    """Hash of the text, and its level if it is given."""
+    text, score = record["text"], label_level(record["score"])
+    if not isinstance(text, str):
+        raise TypeError
+    return text_hash(text), score
 
 
 @dataclass(frozen=True)

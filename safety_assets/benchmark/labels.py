@@ -16,7 +16,7 @@ import yaml
 
 from safety_assets.benchmark.errors import LabelFileError
 from safety_assets.corpus.identity import text_hash
-from safety_assets.harms import LEVELS
+from safety_assets.label_lines import LabelLineError, label_level, label_lines
 
 __all__ = ["LabelledText", "Rules", "chosen", "harmful_of", "load_rules", "read_file", "texts_digest"]
 
@@ -54,7 +54,8 @@ class LabelledText:
     def group(self) -> str:
         """The same for near duplicates: hash of the first letters."""
         letters = (letter for letter in self.text.casefold() if letter.isalnum())
-        return text_hash("".join(letter for letter, _ in zip(letters, range(OPENING_LETTERS), strict=False)))
+        opening = "".join(letter for letter, _ in zip(letters, range(OPENING_LETTERS), strict=False))
+        return text_hash(opening or self.text)
 
 
 @dataclass(frozen=True)
@@ -147,10 +148,8 @@ def _labelled(record: Mapping[str, Any], collection: str, rules: Rules) -> Label
     sensitive = bool(record.get("sensitive") or record.get("sensitive_kw")) or rules.holds(
         source, "sensitive", record
     )
-    level = record.get("score")
+    level = label_level(record.get("score"))
     if level is not None:
-        if type(level) is not int or level not in LEVELS:
-            raise ValueError
         return LabelledText(text, collection, source, level, harmful_of(level), sensitive and level == 0)
     harmful = _harmful(record, source, rules)
     if harmful is None:
@@ -202,14 +201,10 @@ def _records(path: Path) -> Iterator[dict[str, Any]]:
         except pa.ArrowException:
             raise LabelFileError(f"{path.name} is no readable Parquet file: write it again.") from None
         return
-    with path.open(encoding="utf-8") as lines:
-        for number, line in enumerate(lines, 1):
-            try:
-                record = json.loads(line)
-                if not isinstance(record, dict):
-                    raise ValueError
-            except ValueError:
-                raise LabelFileError(
-                    f"Line {number} of {path.name} is no JSON object: mend the line."
-                ) from None
-            yield record
+    with path.open("rb") as lines:
+        try:
+            yield from label_lines(lines, dict)
+        except LabelLineError as error:
+            raise LabelFileError(
+                f"Line {error.number} of {path.name} is no JSON object in UTF-8: mend the line."
+            ) from None

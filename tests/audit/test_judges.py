@@ -95,7 +95,7 @@ def test_labels_that_somebody_filled_in_are_not_written_over(tmp_path):
         {"text": "A secret page.", "score": -1},
         {"text": "A secret page.", "score": "4"},
         {"text": "A secret page.", "score": True},
-        {"text": "A secret page.", "score": 4.0},
+        {"text": "A secret page.", "score": 4.5},
         {"text": "A secret page."},
         {"text": None, "score": 1},
         ["A secret page.", 4],
