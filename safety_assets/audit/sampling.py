@@ -10,6 +10,7 @@ from typing import Any
 from resources.lake import Lake, PartitionVersion
 from safety_assets.audit.estimates import Stratum
 from safety_assets.harms import LEVELS
+from safety_assets.scoring.examples import learned_texts
 
 __all__ = ["Sampled", "corpus_strata", "draw_sample", "strata_of"]
 
@@ -62,6 +63,7 @@ def draw_sample(
         "most_sources": most_sources,
         "per_stratum": per_stratum,
         "seed": str(seed),
+        "learned": sorted(learned_texts(lake)),
     }
     return [Sampled(**row) for row in _rows(lake, "audit_sample", parameters, scores)]
 

@@ -19,6 +19,7 @@ from safety_assets.benchmark.page import benchmark_html
 from safety_assets.benchmark.plan import labelled_texts
 from safety_assets.benchmark.report import benchmark_markdown, benchmark_numbers
 from safety_assets.pages import write_page
+from safety_assets.scoring.examples import learned_texts
 from safety_assets.shell import (
     OWNERS,
     UNPARTITIONED,
@@ -79,7 +80,7 @@ def classifier_benchmark(
         provenance=provenance(context),
         override_reason=config.override_gates_because,
     )
-    annotated = {row["text_hash"] for row in store.rows("benchmark_annotated")} | _learned(store)
+    annotated = {row["text_hash"] for row in store.rows("benchmark_annotated")} | learned_texts(store)
     rules = Path(config.labels) if config.labels else None
     texts = labelled_texts(files, rules=rules, most=config.max_texts, annotated=annotated)
     comparison = compare(
@@ -95,14 +96,6 @@ def classifier_benchmark(
     batches = record_batches(rows, schema)
     version = store.replace_partition("classifier_benchmark", batches, provenance(context))
     return materialised(context, store, version, benchmark_gates(comparison), _facts(comparison))
-
-
-def _learned(lake: Lake) -> set[str]:
-    """Hashes of the texts that the newest classifier was trained or calibrated on: annotations may have changed since."""
-    snapshot = lake.rows("newest_classifier")[0]["annotations_snapshot_id"]
-    with lake.read("safety_annotations", columns=("text_hash", "split"), snapshot_id=snapshot) as reader:
-        rows = reader.read_all().to_pylist()
-    return {row["text_hash"] for row in rows if row["split"] != "test"}
 
 
 def _openers(config: BenchmarkConfig, lake: Lake, profile: str) -> list[Opener]:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from resources.lake import Lake
 from safety_assets.annotation.seeds import SEED_LABELLER
 
-__all__ = ["Examples", "examples_of"]
+__all__ = ["Examples", "examples_of", "learned_texts"]
 
 
 @dataclass(frozen=True)
@@ -53,3 +54,14 @@ def examples_of(rows: Sequence[Mapping[str, Any]]) -> Examples:
         splits=np.array([row["split"] for row in rows], object),
         seeds=np.array([row["labeller"] == SEED_LABELLER for row in rows], bool),
     )
+
+
+def learned_texts(lake: Lake) -> set[str]:
+    """Hashes of the texts that the newest classifier was trained or calibrated on: annotations may have changed since."""
+    found = lake.rows("newest_classifier")
+    if not found:
+        return set()
+    snapshot = found[0]["annotations_snapshot_id"]
+    with lake.read("safety_annotations", columns=("text_hash", "split"), snapshot_id=snapshot) as reader:
+        rows = reader.read_all().to_pylist()
+    return {row["text_hash"] for row in rows if row["split"] != "test"}

@@ -1,5 +1,6 @@
 -- The first documents of each stratum in an order that the seed decides; strata as in audit_strata. Texts that a
--- classifier was trained or calibrated on are not drawn: it would be praised for what it was told.
+-- classifier was trained or calibrated on, by the annotations of now or of then, are not drawn: it would be praised
+-- for what it was told.
 WITH scored AS (
     SELECT
         scores.document_id,
@@ -21,6 +22,7 @@ drawn AS (
     SELECT *, CASE WHEN dump IN (SELECT dump FROM largest) THEN dump ELSE 'others' END AS source
     FROM scored
     WHERE text_hash NOT IN (SELECT text_hash FROM lake.safety_annotations WHERE split <> 'test')
+        AND NOT list_contains($learned, text_hash)
     QUALIFY
         row_number() OVER (PARTITION BY score, source ORDER BY md5($seed || text_hash || document_id), document_id)
         <= $per_stratum
