@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import codecs
 import random
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from urllib.parse import quote
@@ -24,11 +23,9 @@ from safety_assets.benchmark.attack_wordings import (
     NOTES,
 )
 from safety_assets.benchmark.packaged_texts import packaged_texts
-from safety_assets.harms import SafetyLevel
-from safety_assets.intervals import Estimate, wilson
 from safety_assets.sentences import sentence_spans
 
-__all__ = ["ATTACKS", "Attack", "AttackEffect", "AttackedText", "adversarial_set", "attacks", "recall_drops"]
+__all__ = ["ATTACKS", "Attack", "attacks"]
 
 Change = Callable[[str, random.Random], str]
 
@@ -44,33 +41,6 @@ class Attack:
     def __call__(self, text: str, seed: int = 0) -> str:
         """The text under attack; the same for the same text and seed."""
         return self.apply(text, random.Random(f"{self.name}:{seed}:{text!r}"))
-
-
-@dataclass(frozen=True)
-class AttackedText:
-    """What the attack of a name made of the text at a place."""
-
-    text_index: int
-    attack: str
-    text: str
-
-
-@dataclass(frozen=True)
-class AttackEffect:
-    """How many texts are flagged, without and under an attack: of harmful texts the recall, of harmless ones the false
-    alarms. ``plain`` and ``attacked`` are shares of the same texts, with 95 % intervals; ``unread`` texts had no level.
-    """
-
-    attack: str
-    texts: int
-    unread: int
-    plain: Estimate
-    attacked: Estimate
-
-    @property
-    def change(self) -> float:
-        """From without to under attack, -1 to 1: below zero a drop."""
-        return self.attacked.value - self.plain.value
 
 
 @lru_cache(maxsize=1)
@@ -172,43 +142,3 @@ def attacks(harmless: Sequence[str] = ()) -> tuple[Attack, ...]:
 
 # By name, with harmless words from the packaged sample.
 ATTACKS: Mapping[str, Attack] = {attack.name: attack for attack in attacks()}
-
-
-def adversarial_set(
-    texts: Sequence[str], harmless: Sequence[str] = (), seed: int = 0
-) -> Iterator[AttackedText]:
-    """Every text under every attack. ``harmless``: see :func:`attacks`."""
-    for attack in attacks(harmless):
-        for index, text in enumerate(texts):
-            yield AttackedText(index, attack.name, attack(text, seed))
-
-
-def recall_drops(
-    levels_plain: Sequence[int | None],
-    attacked: Sequence[AttackedText],
-    levels_attacked: Sequence[int | None],
-    at_least: int = SafetyLevel.MODERATE,
-) -> list[AttackEffect]:
-    """What each attack does to the share of texts flagged, in the order of the attacks.
-
-    Args:
-        levels_plain: of the texts as they are; None where a text has none.
-        levels_attacked: of ``attacked``, one each.
-        at_least: the level from which a text is flagged.
-
-    Raises:
-        ValueError: not one level for each attacked text.
-    """
-    pairs: defaultdict[str, list[tuple[int | None, int | None]]] = defaultdict(list)
-    for one, level in zip(attacked, levels_attacked, strict=True):
-        pairs[one.attack].append((levels_plain[one.text_index], level))
-    return [effect for name, levels in pairs.items() if (effect := _effect(name, levels, at_least))]
-
-
-def _effect(name: str, levels: Sequence[tuple[int | None, int | None]], at_least: int) -> AttackEffect | None:
-    read = [(before, after) for before, after in levels if before is not None and after is not None]
-    plain = wilson(sum(before >= at_least for before, _ in read), len(read))
-    attacked = wilson(sum(after >= at_least for _, after in read), len(read))
-    if plain is None or attacked is None:
-        return None
-    return AttackEffect(name, len(read), len(levels) - len(read), plain, attacked)

@@ -19,7 +19,7 @@ from safety_assets.scoring.calibration import ReliabilityBin
 from safety_assets.scoring.ensemble import EnsembleRow
 from safety_assets.scoring.operating_points import Choice, OperatingPoint, thinned
 
-__all__ = ["SweepReport", "reliability_chart", "standalone", "sweep_chart", "sweep_html", "sweep_markdown"]
+__all__ = ["SweepReport", "reliability_chart", "sweep_chart", "sweep_html", "sweep_markdown"]
 
 # Steps that a curve is drawn with, and rows of the table beside those chosen.
 DRAWN = 160
@@ -173,13 +173,6 @@ def reliability_chart(bins: Sequence[ReliabilityBin], error: float) -> Markup:
         told.append(words)
     title = f"Reliability: expected calibration error {percent(error)}"
     return drawing.drawing("reliability", _TOP + _ROOM + 44, title, "; ".join(told) or "No documents.", body)
-
-
-def standalone(chart: Markup) -> str:
-    """A chart as an SVG file of its own, with its colours; in the light scheme."""
-    opened, rest = str(chart).split(">", 1)
-    head = opened.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    return f"{head}><style>{_STYLE}</style>{rest}"
 
 
 def percent(share: float | None) -> str:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from safety_assets.benchmark.attacks import ATTACKS, AttackedText, adversarial_set, attacks, recall_drops
+from safety_assets.benchmark.attacks import ATTACKS, attacks
 from safety_assets.benchmark.disguises import LOOK_ALIKES
 from safety_assets.sample_data.sample import Split, load_seeds
 from safety_assets.scoring.views import plain_view, unmasked_view
@@ -91,38 +91,8 @@ def test_padding_is_taken_from_the_texts_given():
     assert set(padding("x").split()) <= set(" ".join([*HARMLESS, "x"]).split())
 
 
-def test_a_set_has_every_text_under_every_attack_and_depends_on_its_seed():
-    texts = [TEXT, "Another one. It has two sentences."]
-    found = list(adversarial_set(texts, HARMLESS))
-    assert [(one.attack, one.text_index) for one in found] == [
-        (name, index) for name in ATTACKS for index in (0, 1)
-    ]
-    assert found == list(adversarial_set(texts, HARMLESS))
-    assert found != list(adversarial_set(texts, HARMLESS, seed=1))
-
-
-def test_effects_compare_the_same_texts_and_leave_out_what_has_no_level():
-    attacked = [AttackedText(index, name, "") for name in ("one", "two", "three") for index in range(4)]
-    plain = [5, 3, 1, None]
-    under = [5, 0, 4, 5] + [0, 0, None, 0] + [None] * 4
-    one, two = recall_drops(plain, attacked, under)
-    assert (one.attack, one.texts, one.unread) == ("one", 3, 1)
-    assert (one.plain.value, one.attacked.value, one.change) == (2 / 3, 2 / 3, 0.0)
-    assert (two.texts, two.unread, two.plain.value, two.attacked.value, two.change) == (2, 2, 1.0, 0.0, -1.0)
-    assert two.attacked.low == 0.0 < two.attacked.high < 1.0
-
-
-def test_levels_that_do_not_fit_the_texts_are_refused():
-    with pytest.raises(ValueError):
-        recall_drops([3], [AttackedText(0, "one", "")], [])
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=1, max_size=30))
-def test_an_attack_that_changes_no_level_changes_no_share(levels):
-    attacked = [AttackedText(index, "none", "") for index in range(len(levels))]
-    plain = [level for level, _ in levels]
-    (same,) = recall_drops(plain, attacked, plain)
-    assert same.change == 0 and same.plain == same.attacked
-    (other,) = recall_drops(plain, attacked, [level for _, level in levels])
-    assert other.plain == same.plain
-    assert other.attacked.low <= other.attacked.value <= other.attacked.high
+def test_an_attack_depends_on_its_seed_and_on_nothing_else():
+    again = {attack.name: attack for attack in attacks(HARMLESS)}
+    for name, attack in {attack.name: attack for attack in attacks(HARMLESS)}.items():
+        assert attack(TEXT) == again[name](TEXT)
+    assert [again[name](TEXT) for name in again] != [again[name](TEXT, seed=1) for name in again]
