@@ -92,11 +92,14 @@ def harm_log_odds(
     return np.array([row[0] - row[1] for row in rows], np.float32)
 
 
-def train_confirmation(examples: Examples, log_odds: np.ndarray, lexical: Linear | None) -> Confirmation:
+def train_confirmation(
+    examples: Examples, passages: Sequence[str], log_odds: np.ndarray, lexical: Linear | None
+) -> Confirmation:
     """Weight of the words beside the model's answer, and the threshold, on the split ``calibration``.
 
     Args:
-        log_odds: of the calibration examples, in their order; NaN ones count as 0, undecided.
+        passages: of each calibration example what is judged, its worst window, in their order.
+        log_odds: of the passages; NaN ones count as 0, undecided.
         lexical: (5, buckets) the classifier's vote of words; None learns one on the split ``train``.
     """
     train, held_out = examples.split("train"), examples.split("calibration")
@@ -107,7 +110,7 @@ def train_confirmation(examples: Examples, log_odds: np.ndarray, lexical: Linear
     else:
         row = slice(FIRST_REFUSED_LEVEL - 1, FIRST_REFUSED_LEVEL)
         words = Linear(lexical.coefficients[row], lexical.intercepts[row])
-    features = _features(words, held_out.texts, np.nan_to_num(log_odds))
+    features = _features(words, passages, np.nan_to_num(log_odds))
     truth = held_out.scores >= FIRST_REFUSED_LEVEL
     stack, _ = fit_linear(features, truth, strength=STACK_STRENGTH)
     probabilities = sigmoid(stack.logits(features)[:, 0])
@@ -121,12 +124,21 @@ def train_confirmation(examples: Examples, log_odds: np.ndarray, lexical: Linear
 
 
 def confirmation_facts(
-    confirmation: Confirmation, levels: np.ndarray, examples: Examples, log_odds: np.ndarray
+    confirmation: Confirmation,
+    levels: np.ndarray,
+    scores: np.ndarray,
+    passages: Sequence[str],
+    log_odds: np.ndarray,
 ) -> dict[str, Any]:
-    """On held-out examples: of those scored 4-5 and confirmed, how many really are of level 4-5."""
-    probabilities = confirmation.probabilities(examples.texts, np.nan_to_num(log_odds))
+    """On held-out examples: of those scored 4-5 and confirmed, how many really are of level 4-5.
+
+    Args:
+        levels: (n,) given to the examples; ``scores`` (n,) theirs, ``passages`` their worst windows.
+        log_odds: (n,) of the passages; what has none is not confirmed.
+    """
+    probabilities = confirmation.probabilities(passages, log_odds)
     confirmed = (levels >= FIRST_REFUSED_LEVEL) & (probabilities >= confirmation.threshold)
-    truth = examples.scores >= FIRST_REFUSED_LEVEL
+    truth = scores >= FIRST_REFUSED_LEVEL
     return {
         "examples": len(truth),
         "flagged": int((levels >= FIRST_REFUSED_LEVEL).sum()),

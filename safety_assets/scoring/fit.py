@@ -52,9 +52,11 @@ class FittedClassifier:
 
 @dataclass(frozen=True)
 class _Answers:
-    """What the language model said of the examples of a split: digits (n, 6), and log-odds of harm (n,)."""
+    """What the language model said of the examples of a split: digits (n, 6), and of their worst windows, ``passages``,
+    log-odds of harm (n,)."""
 
     digits: np.ndarray
+    passages: list[str]
     odds: np.ndarray
 
 
@@ -86,6 +88,7 @@ def fit_classifier(
     answers = {
         split: _asked(
             [(row["annotation_id"], row["text"]) for row in rows if row["split"] == split],
+            reading,
             models,
             store,
             usage,
@@ -99,7 +102,9 @@ def fit_classifier(
         reading = DocumentReader(encoder, _with_threshold(reading.classifier, least))
     classifier = reading.classifier
     llm = fit_llm_calibration(answers["calibration"].digits, held_out.scores)
-    confirmation = train_confirmation(examples, answers["calibration"].odds, classifier.lexical)
+    confirmation = train_confirmation(
+        examples, answers["calibration"].passages, answers["calibration"].odds, classifier.lexical
+    )
     opinions = {
         split: (_embedding_opinions(reading, part), _llm_opinions(llm, answers[split].digits))
         for split, part in (("calibration", held_out), ("test", test))
@@ -115,7 +120,9 @@ def fit_classifier(
         chosen.facts | metrics_of(reading, test) | calibration_facts(llm, answers["test"].digits, test.scores)
     )
     metrics["second_scorer_heard"] = int(combination.informative)
-    metrics["confirmation"] = confirmation_facts(confirmation, levels, test, answers["test"].odds)
+    metrics["confirmation"] = confirmation_facts(
+        confirmation, levels, test.scores, answers["test"].passages, answers["test"].odds
+    )
     row = {
         "shard": provenance.partition,
         "version": classifier.version,
@@ -134,15 +141,22 @@ def fit_classifier(
 
 def _asked(
     documents: Sequence[tuple[str, str]],
+    reading: DocumentReader,
     models: ModelsResource,
     store: AnswerStore,
     usage: Usage,
     progress: Progress,
 ) -> _Answers:
     model, most = models.language_model(), models.profile().scoring.llm_max_chars
+    # The second judgement looks at the worst window alone.
+    worst = [
+        (name, read.worst)
+        for (name, _), read in zip(documents, reading.read([text for _, text in documents]), strict=True)
+    ]
     return _Answers(
         digit_log_probabilities(documents, model, store, usage, max_chars=most, progress=progress),
-        harm_log_odds(documents, model, store, usage, max_chars=most),
+        [passage for _, passage in worst],
+        harm_log_odds(worst, model, store, usage, max_chars=most),
     )
 
 

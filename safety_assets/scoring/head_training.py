@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from safety_assets.harms import LEVELS
-from safety_assets.scoring.calibration import fit_calibration, fit_thresholds
-from safety_assets.scoring.classifier import SafetyClassifier
+from safety_assets.harms import LEVELS, HarmCategory
+from safety_assets.scoring.calibration import Calibration, fit_calibration, fit_thresholds
+from safety_assets.scoring.classifier import SafetyClassifier, doublings
 from safety_assets.scoring.examples import Examples
 from safety_assets.scoring.plain_text import plain_text
 from safety_assets.scoring.reading import DocumentReader, Encoder, Votes
 from safety_assets.scoring.weights import Linear, fit_linear, sigmoid
 
-__all__ = ["calibrated", "retrain_head", "train_head"]
+__all__ = ["calibrated", "retrain_head", "train_head", "uncalibrated", "with_categories"]
 
 # Drawn back to where training began with each of these; the one that suits the calibration split best is kept ...
 STRENGTHS = (3e-3, 1e-2, 3e-2, 0.1, 0.3, 1.0)
@@ -68,30 +68,65 @@ def train_head(
     missing = sorted(set(LEVELS) - set(train.scores.tolist()))
     if missing:
         raise ValueError(f"No training examples of level {missing}: add annotations of every level 0-5.")
+    # Words join when the head is learned: they know the packaged seeds, and would leave it nothing to learn.
+    nothing = Linear(np.zeros((5, encoder.dimension), np.float32), np.zeros(5, np.float32))
     start = replace(
-        words,
-        head=Linear(np.zeros((5, encoder.dimension), np.float32), np.zeros(5, np.float32)),
-        # Words join when the head is learned: they know the packaged seeds, and would leave it nothing to learn.
-        lexical_weight=0.0,
-        adapter=None,
-        category=Linear(np.zeros((1, encoder.dimension), np.float32), np.zeros(1, np.float32)),
-        categories=("other",),
+        uncalibrated(nothing, words, encoder.dimension, words.window_tokens),
+        margin=words.margin,
+        discount=words.discount,
     )
     reader = DocumentReader(encoder, start)
-    votes, unsafe = reader.votes([plain_text(text).text for text in train.texts]), train.scores > 0
-    worst = {index: votes.worst_window(index) for index in np.flatnonzero(unsafe).tolist()}
-    read = {index: window for index, window in worst.items() if window is not None}
-    category, categories = fit_linear(
-        votes.encoded.embeddings[list(read.values())],
-        train.categories[list(read)],
-        strength=CATEGORY_STRENGTH,
-    )
-    start = replace(start, category=category, categories=tuple(categories))
     head = replace(
         _best_head(start, reader, train, held_out, positive_weight, may_stay=False),
         lexical_weight=LEXICAL_WEIGHT,
     )
-    return calibrated(head, DocumentReader(encoder, head), held_out)
+    named = with_categories(head, DocumentReader(encoder, head), train)
+    return calibrated(named, DocumentReader(encoder, named), held_out)
+
+
+def uncalibrated(
+    head: Linear, words: SafetyClassifier, dimension: int, window_tokens: int
+) -> SafetyClassifier:
+    """A classifier of a head alone, which takes the highest window: every category is ``other``, and a level is given where
+    it or a higher one is likelier than not.
+
+    Args:
+        words: a classifier whose words are taken over for the second judgement; here they have no vote.
+        dimension: of the encoder's features.
+    """
+    return SafetyClassifier(
+        head=head,
+        lexical=words.lexical,
+        lexical_weight=0.0,
+        category=Linear(np.zeros((1, dimension), np.float32), np.zeros(1, np.float32)),
+        categories=(HarmCategory.OTHER.value,),
+        calibration=Calibration(np.ones(5), np.zeros(5)),
+        thresholds=dict.fromkeys(LEVELS[1:], 0.5),
+        window_tokens=window_tokens,
+        margin=0.0,
+        discount=0.0,
+    )
+
+
+def with_categories(
+    classifier: SafetyClassifier, reader: DocumentReader, train: Examples
+) -> SafetyClassifier:
+    """Categories learned on the worst windows of unsafe documents; as it was where there are not two to tell apart."""
+    unsafe = train.part(train.scores > 0)
+    votes = reader.votes([plain_text(text).text for text in unsafe.texts])
+    worst = {index: votes.worst_window(index) for index in range(len(unsafe))}
+    read = [index for index, window in worst.items() if window is not None]
+    if len(set(unsafe.categories[read])) < 2:
+        return classifier
+    features = votes.encoded.embeddings[[worst[index] for index in read]]
+    category, categories = fit_linear(features, unsafe.categories[read], strength=CATEGORY_STRENGTH)
+    if len(categories) == 2:
+        # Of two classes there is one row, the log-odds of the second.
+        category = Linear(
+            np.concatenate([np.zeros_like(category.coefficients), category.coefficients]),
+            np.concatenate([np.zeros_like(category.intercepts), category.intercepts]),
+        )
+    return replace(classifier, category=category, categories=tuple(categories))
 
 
 def calibrated(classifier: SafetyClassifier, reader: DocumentReader, held_out: Examples) -> SafetyClassifier:
@@ -164,6 +199,8 @@ def _fitted(
     count = 2 if start.margin else 1
     first = np.searchsorted(votes.encoded.document, np.arange(len(scores) + 1))
     used = np.flatnonzero(first[1:] > first[:-1])
+    # What the vote loses by the number of windows, whatever they say.
+    less = start.discount * np.array([doublings(first[index + 1] - first[index]) for index in used])
     rows = []
     for level in range(5):
         chosen = [
@@ -172,7 +209,7 @@ def _fitted(
         ]
         problem = _Logistic(
             features=share * np.stack([np.append(features[windows].mean(0), 1.0) for windows in chosen]),
-            given=np.array([words[windows, level].mean() for windows in chosen]),
+            given=np.array([words[windows, level].mean() for windows in chosen]) - less,
             truth=(scores[used] > level).astype(float),
             weights=weights[used] / weights[used].sum(),
             origin=_row(start.head, level),

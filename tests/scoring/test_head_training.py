@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from safety_assets.scoring.examples import Examples
-from safety_assets.scoring.head_training import retrain_head, train_head
+from safety_assets.scoring.head_training import retrain_head, train_head, uncalibrated, with_categories
 from safety_assets.scoring.metrics import metrics_of
 from safety_assets.scoring.reading import DocumentReader
+from safety_assets.scoring.weights import Linear
 
 BEES = [
     f"{opening} {subject} {place}."
@@ -109,3 +110,29 @@ def test_a_weight_on_unsafe_examples_finds_more_of_them(encoder, classifier, see
 def test_a_level_without_examples_is_named(encoder, classifier, seed_examples):
     with pytest.raises(ValueError, match=r"level \[5\]"):
         train_head(encoder, classifier, seed_examples.part(seed_examples.scores < 5), 1.0)
+
+
+def test_two_categories_are_told_apart(encoder, classifier):
+    house = examples([*BEES, *TREES], [4] * (len(BEES) + len(TREES)))
+    house.categories[len(BEES) :] = "privacy"
+    nothing = Linear(np.zeros((5, encoder.dimension), np.float32), np.zeros(5, np.float32))
+    start = uncalibrated(nothing, classifier, encoder.dimension, 128)
+    named = with_categories(start, DocumentReader(encoder, start), house.split("train"))
+    assert named.categories == ("hate", "privacy")
+    test = house.split("test")
+    read = DocumentReader(encoder, named).votes(list(test.texts))
+    said, probability = named.categorise(read.encoded.embeddings)
+    assert (np.array(said) == test.categories).mean() > 0.9
+    assert (probability >= 0.5).all() and (probability < 1).all()
+
+
+def test_with_one_category_and_few_labels_to_calibrate_on_it_claims_nothing(
+    encoder, classifier, seed_examples
+):
+    few = seed_examples.part((seed_examples.splits == "train") | (seed_examples.scores < 3))
+    few.categories[few.scores > 0] = "hate"
+    learned = train_head(encoder, classifier, few, 1.0)
+    assert learned.categories == ("other",)
+    # Those of the packaged classifier are of other votes.
+    assert learned.thresholds == dict.fromkeys(range(1, 6), 0.5)
+    assert (learned.calibration.scale == 1).all()
