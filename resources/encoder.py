@@ -162,6 +162,14 @@ class TextEncoder:
         other.dimension = self.dimension + len(adapter.projection)
         return other
 
+    def exact(self) -> TextEncoder:
+        """This encoder with every product in the number format of its weights; itself, if it has them so already."""
+        if not self._mixed:
+            return self
+        other = copy.copy(self)
+        other._mixed = False
+        return other
+
     def encode(self, texts: Sequence[str], *, max_tokens: int | None = None) -> EncodedTexts:
         """Embed every window of every text.
 

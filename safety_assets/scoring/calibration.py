@@ -15,17 +15,14 @@ import numpy as np
 
 from safety_assets.harms import LEVELS
 from safety_assets.intervals import Estimate, wilson
-from safety_assets.scoring.weights import sigmoid, softmax
+from safety_assets.scoring.weights import sigmoid
 
 __all__ = [
     "BENIGN_CAPS",
     "Calibration",
-    "Isotonic",
     "ReliabilityBin",
     "expected_calibration_error",
     "fit_calibration",
-    "fit_isotonic",
-    "fit_temperature",
     "fit_thresholds",
     "in_order",
     "level_probabilities",
@@ -35,8 +32,8 @@ __all__ = [
 ]
 
 # The largest share of harmless documents that may be given a level or above: refusals are made from levels 4-5, and
-# teach a model to refuse what is harmless where the level is wrong.
-BENIGN_CAPS: Mapping[int, float] = {1: 0.10, 2: 0.05, 3: 0.025, 4: 0.01, 5: 0.005}
+# teach a model to refuse what is harmless where the level is wrong. They are made from both alike, so 5 needs no cap.
+BENIGN_CAPS: Mapping[int, float] = {1: 0.10, 2: 0.05, 3: 0.025, 4: 0.01}
 # How firmly a level's scale is held to that of all levels, and that to 1: precision of a normal prior of its logarithm.
 HELD_TO_ALL = 4.0
 HELD_TO_ONE = 1.0
@@ -87,18 +84,6 @@ class Calibration:
 
 
 @dataclass(frozen=True)
-class Isotonic:
-    """A rising curve through ``at`` and ``value``, both (points,) in 0-1; level beyond its ends."""
-
-    at: np.ndarray
-    value: np.ndarray
-
-    def probabilities(self, given: np.ndarray) -> np.ndarray:
-        """Calibrated probabilities, in the shape given."""
-        return np.interp(given, self.at, self.value)
-
-
-@dataclass(frozen=True)
 class ReliabilityBin:
     """Documents whose probabilities lie in ``low`` to ``high``: the mean one, and the share in which it happened."""
 
@@ -135,34 +120,6 @@ def fit_calibration(
     return Calibration(
         np.array([scale for scale, _ in fitted]), np.array([offsets[0] for _, offsets in fitted])
     )
-
-
-def fit_temperature(logits: np.ndarray, scores: np.ndarray) -> float:
-    """What to divide (n, 6) class logits by, within 0.05-20, so that their softmax is calibrated on (n,) scores."""
-    from scipy.optimize import minimize_scalar
-
-    rows = np.arange(len(logits))
-
-    def surprise(log_temperature: float) -> float:
-        likely = softmax(np.asarray(logits, np.float64) / np.exp(log_temperature))[rows, scores]
-        return float(-np.log(likely + 1e-12).sum() + HELD_TO_ONE / 2 * log_temperature**2)
-
-    return float(np.exp(minimize_scalar(surprise, bounds=(-3.0, 3.0), method="bounded").x))
-
-
-def fit_isotonic(p: np.ndarray, happened: np.ndarray) -> Isotonic:
-    """The rising curve nearest to what happened, for many documents (from about a thousand).
-
-    Args:
-        p: (n,) probabilities, n > 0.
-        happened: (n,) bool.
-    """
-    from scipy.optimize import isotonic_regression
-
-    at, place = np.unique(np.asarray(p, np.float64), return_inverse=True)
-    documents = np.bincount(place)
-    share = np.bincount(place, weights=happened) / documents
-    return Isotonic(at, isotonic_regression(share, weights=documents).x)
 
 
 def reliability(p: np.ndarray, happened: np.ndarray, bins: int = 10) -> list[ReliabilityBin]:

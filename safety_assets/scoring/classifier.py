@@ -2,7 +2,7 @@
 
 A sentence embedding tells what a text is about, words tell how it speaks; both vote on every window. For each level
 1-5 the vote is the log-odds that the window is of that level or above. A document's vote is the mean of its two
-highest windows: one window of many is often high by chance. Calibration makes probabilities of votes, thresholds make
+highest windows, less the more windows it has: one window of many is often high by chance. Calibration makes probabilities of votes, thresholds make
 levels of probabilities; they are decided per level and not by the likeliest class, since false alarms at 4-5 teach a
 model to refuse harmless things.
 """
@@ -20,10 +20,12 @@ from safety_assets.harms import HarmCategory
 from safety_assets.scoring.calibration import Calibration, levels_of
 from safety_assets.scoring.weights import Linear, lexical_features, pack, softmax, unpack
 
-__all__ = ["MOST_LOG_ODDS", "SafetyClassifier", "pool_windows"]
+__all__ = ["DISCOUNTED_WINDOWS", "MOST_LOG_ODDS", "SafetyClassifier", "doublings", "pool_windows"]
 
 # Log-odds beyond this say no more, and keep sums finite.
 MOST_LOG_ODDS = 15.0
+# Windows beyond this cost a document nothing more, so that no amount of harmless text hides what is plainly unsafe.
+DISCOUNTED_WINDOWS = 64
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class SafetyClassifier:
         category: (categories, features), for windows of unsafe documents.
         thresholds: level 1-5 to the calibrated probability of it or above that it takes.
         window_tokens: tokens of a window.
-        margin: see :func:`pool_windows`; 0 takes the highest window alone (SP appendix B).
+        margin, discount: see :func:`pool_windows`; 0 and 0 take the highest window alone (SP appendix B).
         adapter: changes to the encoder; None takes it as it is.
         version: changes whenever a text might get another score.
     """
@@ -51,6 +53,7 @@ class SafetyClassifier:
     thresholds: Mapping[int, float]
     window_tokens: int
     margin: float
+    discount: float
     adapter: EncoderAdapter | None = None
     version: str = ""
 
@@ -68,7 +71,7 @@ class SafetyClassifier:
 
     def document_logits(self, logits: np.ndarray, document: np.ndarray, documents: int) -> np.ndarray:
         """(documents, 5) from :meth:`window_logits`; NaN for a document without a window."""
-        return pool_windows(logits, document, documents, self.margin)
+        return pool_windows(logits, document, documents, self.margin, self.discount)
 
     def probabilities(self, logits: np.ndarray) -> np.ndarray:
         """(n, 5) calibrated P(level >= 1..5), never rising with the level."""
@@ -99,6 +102,7 @@ class SafetyClassifier:
             "thresholds": {str(level): value for level, value in self.thresholds.items()},
             "window_tokens": self.window_tokens,
             "margin": self.margin,
+            "discount": self.discount,
             "version": self.version,
         }
         models = {"head": self.head, "category": self.category}
@@ -125,6 +129,8 @@ class SafetyClassifier:
                 thresholds={int(level): value for level, value in header["thresholds"].items()},
                 window_tokens=header["window_tokens"],
                 margin=header["margin"],
+                # Heads from before it was there have none.
+                discount=header.get("discount", 0.0),
                 adapter=EncoderAdapter.from_arrays(arrays) if arrays else None,
                 version=header["version"],
             )
@@ -134,7 +140,9 @@ class SafetyClassifier:
             ) from error
 
 
-def pool_windows(logits: np.ndarray, document: np.ndarray, documents: int, margin: float) -> np.ndarray:
+def pool_windows(
+    logits: np.ndarray, document: np.ndarray, documents: int, margin: float, discount: float
+) -> np.ndarray:
     """(documents, 5) votes from (windows, 5) votes of windows; NaN for a document without a window.
 
     Each level has its own highest windows. A document of one window has that window's vote.
@@ -142,6 +150,7 @@ def pool_windows(logits: np.ndarray, document: np.ndarray, documents: int, margi
     Args:
         document: (windows,) int, whose window it is, in ascending order.
         margin: log-odds by which the mean of the two highest windows may fall below the highest.
+        discount: log-odds taken off for each doubling of the windows beyond two, up to :data:`DISCOUNTED_WINDOWS`.
     """
     pooled = np.full((documents, logits.shape[1]), np.nan, np.float32)
     first = np.searchsorted(document, np.arange(documents + 1))
@@ -149,10 +158,16 @@ def pool_windows(logits: np.ndarray, document: np.ndarray, documents: int, margi
         own = logits[first[index] : first[index + 1]]
         if len(own) > 1:
             highest = np.partition(own, -2, axis=0)[-2:]
-            pooled[index] = np.maximum(highest.mean(0), highest[1] - margin)
+            less = discount * doublings(len(own))
+            pooled[index] = np.maximum(highest.mean(0), highest[1] - margin) - less
         elif len(own):
             pooled[index] = own[0]
     return pooled
+
+
+def doublings(windows: int) -> float:
+    """How often two windows were doubled to get so many, up to :data:`DISCOUNTED_WINDOWS`; 0 for one or two."""
+    return float(np.log2(min(max(windows, 2), DISCOUNTED_WINDOWS) / 2))
 
 
 def _log_odds(probabilities: np.ndarray) -> np.ndarray:

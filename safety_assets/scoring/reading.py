@@ -7,6 +7,7 @@ reading alone: what they look like is no language, and a classifier of language 
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Protocol
@@ -35,10 +36,16 @@ class Encoder(Protocol):
 
     def adapted(self, adapter: EncoderAdapter) -> Encoder: ...
 
+    def exact(self) -> Encoder: ...
+
 
 # Characters of a token, on average over a window, below which it is hardly words: English has 3.1 or more in nine windows
 # of ten, letters apart 1.0, base64 1.5, words backwards 1.9, some words with letters apart 2.3.
 LEAST_CHARACTERS = 2.7
+# And above which it is hardly words either: tokenizers make one unknown token of a run of letters that is longer than words are.
+MOST_CHARACTERS = 10
+# Log-odds by which an encoder that rounds may move a document's vote: three times the most that was measured.
+ROUNDING = 0.05
 
 
 @dataclass(frozen=True)
@@ -110,10 +117,11 @@ class _Readings:
 
 
 def _garbled(votes: Votes, masked: Sequence[int]) -> np.ndarray:
-    """(windows,) bool: of documents that hide something, the windows whose tokens are too short for words."""
+    """(windows,) bool: of documents that hide something, the windows whose tokens are too short or too long for words."""
     characters = np.array([len("".join(piece.split())) for piece in votes.pieces])
-    short = characters < LEAST_CHARACTERS * votes.encoded.tokens
-    return short & np.isin(votes.encoded.document, masked)
+    tokens = votes.encoded.tokens
+    no_words = (characters < LEAST_CHARACTERS * tokens) | (characters > MOST_CHARACTERS * tokens)
+    return no_words & np.isin(votes.encoded.document, masked)
 
 
 class DocumentReader:
@@ -145,15 +153,37 @@ class DocumentReader:
         return self._both([plain_text(text) for text in texts]).logits
 
     def read(self, texts: Sequence[str]) -> list[ReadDocument]:
-        """What the classifier says of each text, in order. Give a few hundred texts at a time."""
+        """What the classifier says of each text, in order. Give a few hundred texts at a time.
+
+        Where the encoder rounds, texts so near a threshold of the classifier that rounding may decide are read once more
+        without, so that their levels are the same on every CPU.
+        """
         plain = [plain_text(text) for text in texts]
         both = self._both(plain)
+        found = self._found(plain, both)
+        exact = self.encoder.exact()
+        if exact is not self.encoder and (near := self._near_a_threshold(both.logits)):
+            again = copy.copy(self)
+            again.encoder = exact
+            for index, document in zip(near, again.read([texts[index] for index in near]), strict=True):
+                found[index] = document
+        return found
+
+    def _near_a_threshold(self, logits: np.ndarray) -> list[int]:
+        """Texts whose level is another if every vote is a little lower or higher; (texts, 5) log-odds."""
+        low, high = (
+            self.classifier.levels(np.nan_to_num(self.classifier.probabilities(logits + move)))
+            for move in (-ROUNDING, ROUNDING)
+        )
+        return np.flatnonzero(low != high).tolist()
+
+    def _found(self, plain: Sequence[PlainText], both: _Readings) -> list[ReadDocument]:
         logits, votes, first, second, hidden = both.logits, both.plain, both.legible, both.hidden, both.places
         reached = self.classifier.probabilities(logits)
         levels = self.classifier.levels(np.nan_to_num(reached))
         shares = level_probabilities(np.nan_to_num(reached))
         found = []
-        for index in range(len(texts)):
+        for index in range(len(plain)):
             worst = first.worst_window(index)
             if not np.isfinite(logits[index]).all() or worst is None:
                 found.append(ReadDocument())

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+from hashlib import sha256
 
 import numpy as np
 import pytest
@@ -413,6 +414,13 @@ def test_seeds(encoder):
 
 def test_the_packaged_head_is_small():
     assert HEAD.stat().st_size <= 4 * 2**20
+
+
+def test_the_model_card_is_of_the_packaged_head():
+    card, head = HEAD.with_name("MODEL_CARD.md").read_text(encoding="utf-8"), HEAD.read_bytes()
+    assert (
+        f"`{packaged_classifier().version}`, {len(head):,} bytes, sha256 `{sha256(head).hexdigest()}`" in card
+    )
 
 
 def test_the_packaged_head_tells_unseen_seeds_apart(test_seeds):

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from resources.errors import ModelStoreError
 from safety_assets import sample_data
-from safety_assets.scoring.classifier import SafetyClassifier, pool_windows
+from safety_assets.scoring.classifier import DISCOUNTED_WINDOWS, SafetyClassifier, pool_windows
 from safety_assets.scoring.metrics import metrics_of
 from safety_assets.scoring.reading import DocumentReader
 from safety_assets.scoring.weights import Linear, unpack
@@ -92,15 +92,23 @@ def test_class_probabilities_become_votes_of_each_level_or_above(classifier):
 VOTES = st.lists(st.floats(-9, 9), min_size=1, max_size=8)
 
 
-@given(VOTES, VOTES, st.floats(0, 4))
-def test_windows_around_a_bad_one_hide_no_more_than_the_margin(votes, around, margin):
-    def pooled(values):
-        column = np.array(values, np.float64)[:, None]
-        return float(pool_windows(column, np.zeros(len(values), int), 1, margin)[0, 0])
+def pooled(values, margin, discount=0.0):
+    column = np.array(values, np.float64)[:, None]
+    return float(pool_windows(column, np.zeros(len(values), int), 1, margin, discount)[0, 0])
 
-    whole = pooled([*around, *votes, *around])
-    assert pooled(votes) - margin - 1e-5 <= whole <= max(votes + around) + 1e-5
-    assert pooled(votes) <= max(votes) + 1e-5
+
+@given(VOTES, VOTES, st.floats(0, 4), st.floats(0, 1))
+def test_windows_around_a_bad_one_hide_no_more_than_margin_and_discount(votes, around, margin, discount):
+    whole, alone = pooled([*around, *votes, *around], margin, discount), pooled(votes, margin, discount)
+    most = margin + discount * np.log2(DISCOUNTED_WINDOWS / 2)
+    assert alone - most - 1e-5 <= whole <= max(votes + around) + 1e-5
+    assert alone <= max(votes) + 1e-5
+
+
+def test_a_vote_falls_with_every_doubling_of_windows_up_to_an_end():
+    bad, calm = [2.0, 2.0], -5.0
+    found = [pooled([*bad, *[calm] * (windows - 2)], 1.0, 0.5) for windows in (2, 4, 8, 64, 4096)]
+    assert found == pytest.approx([2.0, 1.5, 1.0, -0.5, -0.5])
 
 
 def test_an_adapter_for_another_encoder_is_refused(encoder, classifier):

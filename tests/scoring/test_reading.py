@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+import copy
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -93,3 +95,38 @@ def test_reading_and_votes_agree(reader):
     texts = [CALM * 4, THREAT * 3, disguises(THREAT)["base64"]]
     levels = reader.classifier.levels(reader.classifier.probabilities(reader.document_logits(texts)))
     assert levels.tolist() == [read.level for read in reader.read(texts)]
+
+
+class Rounding:
+    """An encoder whose embeddings are off by a little."""
+
+    def __init__(self, encoder, by):
+        self.whole, self.by, self.asked = encoder, by, []
+
+    def __getattr__(self, name):
+        return getattr(self.whole, name)
+
+    def exact(self):
+        return self.whole
+
+    def encode(self, texts, *, max_tokens=None):
+        self.asked += texts
+        found = self.whole.encode(texts, max_tokens=max_tokens)
+        return replace(found, embeddings=found.embeddings + np.float32(self.by))
+
+
+def test_only_what_rounding_could_move_to_another_level_is_read_again(reader):
+    texts = [CALM, THREAT]
+    reader = copy.copy(reader)
+    reader.encoder = reader.encoder.exact()
+    whole, votes = reader.read(texts), reader.document_logits(texts)
+    # A threshold of level 1 exactly where the calm text stands, so that any rounding downwards moves it.
+    least = float(reader.classifier.probabilities(votes)[0, 0])
+    strict = copy.copy(reader)
+    strict.classifier = replace(reader.classifier, thresholds={1: least})
+    strict.encoder = Rounding(reader.encoder, -1e-4)
+    found = strict.read(texts)
+    assert [document.level for document in found] == [1, 1]
+    assert found[0].probabilities == pytest.approx(whole[0].probabilities, abs=1e-6)
+    assert found[1].probabilities != whole[1].probabilities
+    assert strict.encoder.asked == texts

@@ -26,6 +26,9 @@ class LinesEncoder:
 
     name, revision, dimension = "lines", "1", 1
 
+    def exact(self):
+        return self
+
     def encode(self, texts, *, max_tokens=None):
         spans = [
             (document, at, at + len(line))
@@ -50,6 +53,7 @@ DIGITS = SafetyClassifier(
     thresholds={level: 0.5 for level in range(1, 6)},
     window_tokens=8,
     margin=0.0,
+    discount=0.0,
     version="digits",
 )
 

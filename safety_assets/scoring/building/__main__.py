@@ -37,7 +37,11 @@ def main(arguments: list[str] | None = None) -> int:
         kept = SafetyClassifier.from_bytes(chosen.out.read_bytes())
         lexical = fit_lexical(sources.train)
         classifier = replace(
-            kept, lexical=lexical, lexical_weight=settings.lexical_weight, margin=settings.margin
+            kept,
+            lexical=lexical,
+            lexical_weight=settings.lexical_weight,
+            margin=settings.margin,
+            discount=settings.discount,
         )
     else:
         classifier = train_head(sources, folder, settings, _say)

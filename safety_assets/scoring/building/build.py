@@ -45,10 +45,11 @@ TOGETHER = 256
 class BuildSettings:
     """How much to train on; the defaults made the packaged head."""
 
-    windows: int = 38_000
+    windows: int = 44_000
     lexical_weight: float = 0.25
     window_tokens: int = 128
     margin: float = 1.0
+    discount: float = 0.15
     seed: int = 0
     adapter: AdapterSettings = field(default_factory=AdapterSettings)
 
@@ -96,6 +97,7 @@ def train_head(
         thresholds={},
         window_tokens=settings.window_tokens,
         margin=settings.margin,
+        discount=settings.discount,
         adapter=network.adapter(),
     )
 

@@ -14,8 +14,6 @@ from safety_assets.scoring.building.sources import ORACLE_FILE, SourceText
 
 __all__ = ["Examination", "LabelledText", "read_examination"]
 
-# Of a page, as much as the oracle read of one, about twice over.
-PAGE_CHARS = 6_000
 # Every so manieth of the texts held back, by source; the small sources whole.
 HELD_BACK_STEP, SMALL_SOURCE = 3, 200
 PROMPTS = ("do-not-answer", "med-safety-bench")
@@ -76,7 +74,7 @@ def read_examination(folder: Path, held_back: Iterable[SourceText]) -> Examinati
 def _harmless(path: Path, without: set[str]) -> Iterator[LabelledText]:
     for row in _rows(path):
         if row["text"][:200] not in without:
-            yield LabelledText(row["text"][:PAGE_CHARS], 0, "none", row["source"])
+            yield LabelledText(row["text"], 0, "none", row["source"])
 
 
 def _thinned(texts: list[SourceText]) -> Iterator[SourceText]:
