@@ -16,6 +16,9 @@ from tests.dagster.test_asset_graph import PER_RECIPE, WARNINGS
 from tests.support.instance import register, run_job
 from tests.support.small_source import MARKER, texts_of_level, write_shard
 
+# All of it is the fixture's time; on a busy machine that is minutes.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]
+
 SHARD = "lockkeeper"
 RECIPES = ("raw", "plus_harmfulness_tags", "safety_reflection")
 CHECKPOINTS = ("checkpoint", "instruct_checkpoint", "benign_finetuned_checkpoint")
