@@ -2,9 +2,9 @@
 
 A sentence embedding tells what a text is about, words tell how it speaks; both vote on every window. For each level
 1-5 the vote is the log-odds that the window is of that level or above. A document's vote is the mean of its two
-highest windows, less the more windows it has: one window of many is often high by chance. Calibration makes probabilities of votes, thresholds make
-levels of probabilities; they are decided per level and not by the likeliest class, since false alarms at 4-5 teach a
-model to refuse harmless things.
+highest windows, less the more windows it has: one window of many is often high by chance. Calibration makes
+probabilities of votes, thresholds make levels of probabilities; they are decided per level and not by the likeliest
+class, since false alarms at 4-5 teach a model to refuse harmless things.
 """
 
 from __future__ import annotations
